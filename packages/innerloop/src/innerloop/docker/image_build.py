@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from collections.abc import Mapping, Sequence
 
 from ..model.container import (
@@ -21,12 +20,12 @@ from ..model.dockerfiles.dockerfile import Dockerfile, pruned
 from ..model.environment import Image
 from ..model.experiment import Experiment
 from ..model.workspace import Workspace
-from ..util import console, process, tables
+from ..util import console, process
 from ..util.errors import UserError
 from ..util.position import Position
 from ..util.progress import Progress
 from ..workspace.loader import context_of, digest_of
-from . import build_failure, buildkit, docker_cli, image_registry, image_staleness
+from . import buildkit, docker_cli, image_registry, image_staleness
 from .engine import Engine, labels_of, raise_if_gone
 
 TAIL = 30
@@ -204,6 +203,10 @@ class BuildLog:
         if not self._progress.is_live:
             self._progress.line(f"  {text}")
         elif _STEP.match(text):
+            import shutil
+
+            from ..util import tables
+
             width = shutil.get_terminal_size().columns - len("  ")
             self._progress.line(f"  {tables.cut(' '.join(text.split()), max(width, 20))}")
         else:
@@ -257,6 +260,8 @@ def failure(
     """
     last_lines = [line for line in lines if line.strip()][-TAIL:]
     tail = "\n".join(f"    {line}" for line in last_lines)
+    from . import build_failure
+
     reason = build_failure.explain(dockerfile, target, lines, sent)
     return UserError(
         f"the image cannot be built: {reason.reason}\n{tail}\n ",

@@ -12,8 +12,9 @@ import posixpath
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ..docker import conda_images, lock_images
+from ..docker import lock_images
 from ..docker.image_build import image_of
 from ..model import environment_lock, environment_source
 from ..model.asset_files import AssetFile, note_of
@@ -22,8 +23,6 @@ from ..model.dockerfiles import dockerfile
 from ..model.environment import EnvironmentKind, Image, ResolvedEnvironment
 from ..model.environment_lock import LockUse
 from ..model.experiment import Experiment
-from ..model.jobs import conda
-from ..model.jobs.conda import CondaFile
 from ..model.jobs.environment_file import environment_in, environment_of, environment_of_asset
 from ..model.jobs.job import Environment, Job
 from ..model.paths import code_root
@@ -32,6 +31,9 @@ from ..util import files
 from ..util.errors import UserError
 from ..util.position import Position
 from ..workspace import asset_catalogue, loader
+
+if TYPE_CHECKING:
+    from ..model.jobs.conda import CondaFile
 
 _KINDS: dict[str, EnvironmentKind] = {
     "build": "dockerfile",
@@ -172,6 +174,8 @@ def _conda_of(workspace: Workspace, experiment: Experiment) -> CondaFile | None:
     """The packages of the experiment's conda file, for the backend venv."""
     if experiment.paths.source != "conda":
         return None
+    from ..model.jobs import conda
+
     path = experiment.paths.environment
     read = loader.WorkspaceFiles(Path(workspace.root)).read
     return conda.parse(read(path) or "", path, read)
@@ -243,6 +247,8 @@ class _Resolver:
         return chosen, (f"the settings name {chosen} for the image {plain(image)}",)
 
     def of_conda_file(self, environment: ResolvedEnvironment) -> ResolvedEnvironment:
+        from ..docker import conda_images
+
         try:
             packages = conda_images.conda_of(self.workspace, self.job, self.named)
             environment = replace(environment, conda=packages)
@@ -315,6 +321,8 @@ class _Resolver:
                 named = environment_in(read(source.path) or "", source.path, self.job.name)
                 return _named(replace(self, named=named), environment)
             if source.kind == "conda":
+                from ..model.jobs import conda
+
                 relative = posixpath.relpath(source.path, posixpath.dirname(self.job.name) or ".")
                 python = conda.parse(read(source.path) or "", source.path).python
                 image = setting.base or f"python:{python or source.usual_python}-slim-bookworm"

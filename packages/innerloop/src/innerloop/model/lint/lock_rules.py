@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from ...util.errors import join_names
 from ...util.position import Position
-from .. import requirements
 from ..dockerfiles.dockerfile import Dockerfile, pruned
-from ..requirements import Unlocked
 from .build_rules import installed_files
 from .finding import INFO, WARNING, Files, Finding
+
+if TYPE_CHECKING:
+    from ..requirements import Unlocked
 
 
 def check_locks(parsed: Dockerfile, context: str, files: Files) -> Iterator[Finding]:
@@ -32,6 +34,8 @@ def check_locks(parsed: Dockerfile, context: str, files: Files) -> Iterator[Find
         source, lock = files.read(source_name), files.read(lock_name)
         if source is None or lock is None:
             continue
+        from .. import requirements  # here: few images have a lock with a source
+
         severity = WARNING if any(text in job for text in texts) else INFO
         for missing in requirements.unlocked(source, lock):
             yield Finding(
