@@ -137,7 +137,7 @@ def test_repository_with_a_declaration_has_an_experiment(workspace: Workspace, s
     title = f"train: {command.removeprefix('python ')}"
     (plain,) = (one for one in launch["configurations"] if one["name"] == title)
     cwd = "/".join(filter(None, ("${workspaceFolder}", folder)))
-    assert plain["cwd"] in (cwd, f"{cwd}/.")
+    assert plain["cwd"] == cwd
     after = texts(workspace.root)
     assert {path: after.get(path) for path in before} == before  # nothing of the team's changed
     assert workspace.loop("sync", "--check").code == 0
@@ -246,12 +246,20 @@ def test_declared_conda_file_runs_in_an_image_that_is_built_once(workspace: Work
     assert first.code == 0, first.err
     assert "trained" in first.out
     workspace.write("ml/other.py", "")
+    there = {"ml": ["other.py", "train.py"], "environments": ["train.yml"]}
     again = workspace.loop("run", "train", "--backend", "docker")
     assert again.code == 0, again.err
     assert "building" not in again.err
+    assert names_of(workspace) == there
     workspace.write("environments/train.yml", "name: new\ndependencies: [python=3.11, pip]\n")
     outdated = workspace.loop("outdated", "train")
     assert ": environments/train.yml changed" in outdated.out + outdated.err
+
+
+def names_of(workspace: Workspace) -> dict[str, list[str]]:
+    """What is in the team's folders, where a build and a run write nothing."""
+    folders = ("ml", "environments")
+    return {one: sorted(os.listdir(workspace.root / one)) for one in folders}
 
 
 LOCKED = {
