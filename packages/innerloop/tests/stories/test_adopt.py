@@ -128,6 +128,15 @@ def test_files_that_git_ignores_are_named_and_a_clone_without_them_fails(plain: 
     notes = "\n".join(value(here(folder, "--json", "--yes"))["notes"])
     assert "`.vscode/` in .gitignore:11" in notes and "`!/.vscode/tasks.json`" in notes
     assert "`!/scripts/loop-requirements.txt`" in notes
+    with (folder / ".gitignore").open("a") as file:
+        file.write(".devcontainer/\n")
+    made = loop(folder, "new", "more")
+    assert made.code == 0 and "git ignores src/more/environment/requirements" in made.err
+    assert "*requirements*.txt` in .gitignore:12" in made.err
+    assert "git ignores .devcontainer/more/devcontainer.json" in made.err
+    renamed = loop(folder, "rename", "more", "other")
+    assert "git ignores .devcontainer/other/devcontainer.json" in renamed.err
+    assert loop(folder, "sync").err == ""
     git(folder, "add", "-A")
     git(folder, "commit", "-qm", "innerloop")
     git(plain, "clone", "--quiet", str(folder), "second")

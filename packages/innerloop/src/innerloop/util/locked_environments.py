@@ -28,6 +28,8 @@ def ensure(group: str) -> Path:
         "mcp": "the MCP server",
         "format": "the environment of the formatters",
         "pytest": "pytest",
+        "tensorboard": "TensorBoard",
+        "mlflow": "MLflow",
         "uv": "uv, which locks packages",
     }
     environment = environment_of(group)

@@ -262,9 +262,7 @@ def _environment_of(
     read = WorkspaceFiles(root).read
     named = Environment("none")
     if (text := files.read_text(root / paths.job)) is not None:
-        from ..model.jobs.job import parse_job
-
-        job = parse_job(text, paths.job)
+        job = _job_with_environment(text, paths.job)
         if job.environment.kind != "registered" or paths.source == "none":
             with suppress(UserError):  # a run says what is wrong with it
                 named = environment_of(job, read)
@@ -286,6 +284,21 @@ def _environment_of(
     else:
         text = located_experiments.dockerfile_text(paths, name, base or image, read)
     return paths, dockerfile.parse(text, paths.dockerfile or paths.job)
+
+
+def _job_with_environment(text: str, name: str) -> Job:
+    """The job of a declared experiment, for its environment alone.
+
+    What else is wrong with it, as an input without a value, is said by what needs it. UserError if
+    the environment cannot be known.
+    """
+    from ..model.jobs.job import read_job
+    from ..util import yaml_text
+
+    job, problems = read_job(yaml_text.parse(text, name))
+    if job is None or (problems and job.environment.kind == "none"):
+        raise problems[0]
+    return job
 
 
 def _of_asset(

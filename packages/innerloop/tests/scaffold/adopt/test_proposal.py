@@ -57,7 +57,7 @@ WANTED: Mapping[str, Mapping[str, Mapping[str, str]]] = {
         name: {
             "folder": "src/forecast",
             "job": f"jobs/{name}.yml",
-            "environment": "environments/conda_train.yml",
+            "environment": "environments/forecast.yml",
             "tests": "tests/unit",
         }
         for name in ("sweep", "train")
@@ -175,9 +175,9 @@ def test_broken_job_file_is_named_with_its_line_and_stops_nothing(text: str) -> 
 @pytest.mark.parametrize(
     ("reference", "files", "environment", "note"),
     [
-        ("azureml:e@latest", {"a/e.yml": 1, "b/c/e.yml": 2}, "a/conda.yml", "a/e.yml stands for"),
-        ("azureml:e:2", {"a/e.yml": 1, "b/c/e.yml": 2}, "b/c/conda.yml", "b/c/e.yml stands for"),
-        ("azureml:e", {"b/e1.yml": 1, "b/e2.yml": 12}, "b/conda.yml", "b/e2.yml stands for"),
+        ("azureml:e@latest", {"a/e.yml": 1, "b/c/e.yml": 2}, "a/e.yml", "a/e.yml stands for"),
+        ("azureml:e:2", {"a/e.yml": 1, "b/c/e.yml": 2}, "b/c/e.yml", "b/c/e.yml stands for"),
+        ("azureml:e", {"b/e1.yml": 1, "b/e2.yml": 12}, "b/e2.yml", "b/e2.yml stands for"),
         ("azureml:e", {"b/e.yml": 1, "c/e.yml": 1}, "", "may be b/e.yml and c/e.yml"),
         ("azureml:e:3", {"a/e.yml": 1}, "", "azureml:e:3 is not in this repository"),
         ("azureml://registries/r/environments/e/versions/1", {"a/e.yml": 1}, "", "is not in this"),

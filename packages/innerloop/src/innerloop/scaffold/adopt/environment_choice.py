@@ -137,6 +137,9 @@ def _registered(
     inner = _of(one.environment, posixpath.dirname(one.path), findings, tree)
     if inner is None or not inner.file:
         return EnvironmentChoice(note=f"{one.path} names nothing that is in this repository")
+    if one.environment.kind == "conda" and one.environment.image:
+        # The conda file alone would be installed in another image than the file's.
+        return EnvironmentChoice(one.path, "", f"{one.path} stands for {reference}")
     return EnvironmentChoice(inner.file, inner.context, f"{one.path} stands for {reference}")
 
 

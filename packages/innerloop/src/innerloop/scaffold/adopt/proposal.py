@@ -23,6 +23,8 @@ from .environment_choice import EnvironmentChoice
 from .findings import Findings, FoundJob
 from .repository_tree import RepositoryTree, joined, upwards
 
+# The folder of the data that a run takes.
+DATA = "data"
 # The folder of the job files that are made for components, which nothing else starts.
 MADE = "innerloop"
 _MARK = re.compile(r"\A# As written: ([0-9a-f]{16})\n")
@@ -41,7 +43,8 @@ _HEAD = """\
 # The ignore file of Azure ML's client that counts, at the root of the code.
 _WHOLE = (
     "its code is the whole repository, so a submission sends the tool's files with it: an .amlignore "
-    "beside the code with /.innerloop/, /.vscode/, /scripts/loop* and /innerloop.toml leaves them out"
+    "at the root with /.innerloop/, /.vscode/, /scripts/loop* and /innerloop.toml leaves them out. It "
+    "counts instead of .gitignore, so it needs the lines of that as well"
 )
 
 
@@ -250,25 +253,34 @@ def _inputs(component: FoundJob) -> Iterator[tuple[str, Any]]:
 
 
 def _job_of_component(name: str, component: FoundJob) -> str:
-    """A pipeline of one step, the component, which `az ml job create` takes as well."""
-    inputs = {key: _missing(value) for key, value in _inputs(component)}
-    step = {"component": posixpath.relpath(component.path, MADE), "inputs": inputs}
+    """A pipeline of one step, the component, which `az ml job create` takes as well.
+
+    The inputs are those of the pipeline, so that `--set inputs.NAME=VALUE` gives them.
+    """
+    inputs = {key: _missing(key, value) for key, value in _inputs(component)}
+    step = {
+        "component": posixpath.relpath(component.path, MADE),
+        "inputs": {key: f"${{{{parent.inputs.{key}}}}}" for key in inputs},
+    }
     document = {
         "type": "pipeline",
         "display_name": name,
+        "inputs": inputs,
         "jobs": {name: {key: value for key, value in step.items() if value}},
     }
+    document = {key: value for key, value in document.items() if value}
     comment = f"Runs {component.path} by itself. `innerloop init --here` wrote it; it is yours."
     return _marked(yaml_writer.document(document, [_comment(comment)]))
 
 
-def _missing(input_: Any) -> Any:
-    """An input that has no value yet."""
+def _missing(name: str, input_: Any) -> dict[str, Any]:
+    """An input of a pipeline that has no value yet: `--set inputs.NAME=VALUE` gives one."""
     type_ = str(input_.get("type", "string") if isinstance(input_, dict) else "string")
     if type_ in DATA_TYPES:
-        path = Noted(None, "a file or folder of this repository, or azureml:NAME@latest")
-        return {"type": type_, "path": path}
-    return Noted(None, f"a value of the type {_comment(type_)}")
+        path = f"{posixpath.relpath(DATA, MADE)}/{name}"
+        note = "put them there, or name another path, or azureml:NAME@latest"
+        return {"type": type_, "path": Noted(path, note)}
+    return {"type": Noted(type_, "it has no value yet: write value: below this line")}
 
 
 def tables_of(experiments: Sequence[ProposedExperiment], *, container: bool) -> str:
