@@ -162,11 +162,23 @@ def of_workspace(text: str, name: str) -> Settings:
 
 
 def of_root_file(text: str | None, name: str, settings: Settings) -> Settings:
-    """The workspace's settings with what the root's innerloop.toml says (None: no such file)."""
+    """The workspace's settings with what the root's innerloop.toml says (None: no such file).
+
+    Its keys count for every experiment and job, as those of `[tool.innerloop]`, on top of them.
+    """
     if text is None:
         return settings
-    table = read_toml(text, name).get("adopted")
-    adopted = adoption.of_table(table, position_of(text, name, "adopted"))
+    table = read_toml(text, name)
+    table.pop("experiments", None)  # `declarations` reads them
+    adopted = adoption.of_table(table.pop("adopted", None), position_of(text, name, "adopted"))
+    if "schedule" in table:
+        raise UserError(
+            "[schedule]: a schedule belongs to an experiment",
+            code="setting-misplaced",
+            where=position_of(text, name, "schedule"),
+            hint="Write [experiments.NAME.schedule]",
+        )
+    settings = of_table(table, text, name, (), settings) if table else settings
     return settings if adopted is None else replace(settings, adopted=adopted)
 
 
