@@ -35,6 +35,7 @@ source = { registry = "x" }
 name = "a_b"
 version = "1.0"
 """
+PROJECT = '[project]\nname = "own"\nversion = "1"\n'
 PIXI = "- conda: https://conda.anaconda.org/conda-forge/linux-64/scikit-learn-1.5.0-py311_0.conda\n"
 
 
@@ -56,7 +57,7 @@ def test_packages_are_the_pins_of_all_files(tmp_path: Path) -> None:
 )
 def test_packages_of_a_lock(text: str, packages: dict[str, str]) -> None:
     source = EnvironmentSource(kind="uv", path="uv.lock")
-    lock = EnvironmentLock(source, (("uv.lock", text),))
+    lock = EnvironmentLock(source, (("uv.lock", text), ("pyproject.toml", PROJECT)))
     assert run_inputs.of_lock(lock) == packages
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from ..history import metric_values, past_runs, report, run_diff, run_filter, run_notes
 from ..history.past_runs import PastRun
-from ..util import console, files, regular_files, tables
+from ..util import console, files, process, regular_files, tables
 from ..util.errors import UsageError, UserError
 from ..util.printable import one_line
 from ..util.user_shell import localized
@@ -37,7 +37,8 @@ examples:
   loop runs keep RUN               `loop clean` never removes it; --remove takes that back
   loop runs rm RUN RUN             remove runs with all they wrote, after a question
   loop runs --log 20260131-101500-3fa2     a run's output (the first characters are enough)
-  loop runs --page                 write outputs/runs.html; --open shows it in the browser
+  loop runs --open                 a page in the browser that follows the runs, until Ctrl-C
+  loop runs --page                 write a page to send, outputs/runs.html (or --page FILE.html)
   loop runs --html                 the same page on stdout
   loop runs --json                 for a script: records, scores, curves
 """
@@ -66,8 +67,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--reverse", action="store_true", help="the other way round")
     parser.add_argument("--last", type=int, metavar="N", help="only the newest N")
     parser.add_argument("--log", metavar="RUN", help="print a run's output")
-    parser.add_argument("--page", action="store_true", help=f"write {PAGE}, with the curves")
-    parser.add_argument("--open", action="store_true", help="the same, and open it in the browser")
+    parser.add_argument(
+        "--page",
+        nargs="?",
+        const=PAGE,
+        metavar="FILE",
+        help=f"write a page with the curves, one file that can be sent (default: {PAGE})",
+    )
+    parser.add_argument(
+        "--open", action="store_true", help="serve the page, which follows the runs, and open it"
+    )
     parser.add_argument("--html", action="store_true", help="print the page on stdout")
     parser.add_argument("--csv", action="store_true", help="every column as CSV on stdout")
     parser.add_argument("--patch", action="store_true", help="diff: print the code that differs")
@@ -78,6 +87,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     root: Path = args.root
+    _require_page_file(args)
     verb = _verb(args)
     if verb is not None:
         return _VERBS[verb](args, args.words[1:])
@@ -108,9 +118,13 @@ def run(args: argparse.Namespace) -> int:
     elif args.csv:
         _csv(runs)
     elif args.html:
-        sys.stdout.write(report.page(runs, _title(root, experiment)))
-    elif args.page or args.open:
-        return _page(root, runs, experiment, show=args.open)
+        sys.stdout.write(report.page(root, runs, _title(root, experiment)))
+    elif args.page is not None:
+        path = root / PAGE if args.page == PAGE else Path(args.cwd, args.page)
+        files.write_text(path, report.page(root, runs, _title(root, experiment)))
+        print(f"wrote {args.page} ({len(runs)} runs)")
+    elif args.open:
+        return _serve(args, slug, where, _title(root, experiment))
     elif not runs:
         is_filtered = where is not None or args.tag
         none = "No run fits." if is_filtered else "No runs yet. `scripts/loop run EXP` starts one."
@@ -348,22 +362,43 @@ def _title(root: Path, experiment: str | None) -> str:
     return f"Runs of {experiment}" if experiment else f"Runs in {root.name}"
 
 
-def _page(root: Path, runs: Sequence[PastRun], experiment: str | None, *, show: bool) -> int:
-    path = root / PAGE
-    files.write_text(path, report.page(runs, _title(root, experiment)))
-    print(f"wrote {PAGE} ({len(runs)} runs)")
-    if not show:
-        return 0
+def _require_page_file(args: argparse.Namespace) -> None:
+    """Correct `--page EXP`: a page's name ends in .html, that of an experiment does not."""
+    if args.page is None or args.page.lower().endswith((".html", ".htm")):
+        return
+    if args.words:
+        raise UsageError(
+            f'"{args.page}" cannot be a page: its name does not end in .html',
+            code="page-name",
+            hint=f"Write --page {args.page}.html",
+        )
+    args.words, args.page = [args.page], PAGE
+
+
+def _serve(
+    args: argparse.Namespace, slug: str | None, where: run_filter.Where | None, title: str
+) -> int:
+    from ..history import report_server
+    from ..history.report_feed import Feed
+    from ..local import lost_runs
+
+    def choose(found: Sequence[PastRun]) -> Sequence[PastRun]:
+        try:
+            return _selected(args, list(found), where)
+        except UserError:  # none of the runs has the column yet
+            return []
+
+    feed = Feed(
+        args.root, slug, choose=choose, settle=lambda found: lost_runs.settle(args.root, found)
+    )
+    return report_server.serve(feed, title, _show)
+
+
+def _show(url: str) -> None:
     if os.environ.get("REMOTE_CONTAINERS") or os.environ.get("CODESPACES"):
-        from ..history import report_server
-
-        return report_server.serve(path)
-    import webbrowser
-
-    if not webbrowser.open(path.as_uri()):
-        console.say(f"no browser can be started: open {path.as_uri()}")
-        return 1
-    return 0
+        return  # VS Code forwards the port and offers to open it
+    if not process.browse(url):
+        console.say("no browser can be started: open the address above")
 
 
 def _csv(runs: Sequence[PastRun]) -> None:

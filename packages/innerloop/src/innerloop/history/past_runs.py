@@ -144,13 +144,25 @@ class PastRun:
 
 def find(root: Path, slug: str | None = None) -> list[PastRun]:
     """The runs of one experiment or of all, the newest last."""
+    runs = (read(root, name, folder) for name, folder in run_folders(root, slug))
+    return in_order(run for run in runs if is_shown(run))
+
+
+def run_folders(root: Path, slug: str | None = None) -> list[tuple[str, Path]]:
+    """The folders that may be runs of one experiment or of all, each with its experiment's slug."""
     outputs = root / "outputs"
     slugs = [slug] if slug else [folder.name for folder in _folders(outputs)]
-    runs = [read(root, name, folder) for name in slugs for folder in _run_folders(outputs / name)]
-    return sorted(
-        (run for run in runs if run.record or run.scores or run.series or run.problems),
-        key=lambda run: (str(run.record.get("started") or ""), run.id),
-    )
+    return [(name, folder) for name in slugs for folder in _run_folders(outputs / name)]
+
+
+def is_shown(run: PastRun) -> bool:
+    """Whether there is anything of a run in its folder."""
+    return bool(run.record or run.scores or run.series or run.problems)
+
+
+def in_order(runs: Iterable[PastRun]) -> list[PastRun]:
+    """The runs in the order of their start, the newest last."""
+    return sorted(runs, key=lambda run: (str(run.record.get("started") or ""), run.id))
 
 
 def read(root: Path, slug: str, folder: Path) -> PastRun:

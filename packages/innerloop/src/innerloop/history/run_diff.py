@@ -60,7 +60,7 @@ SECTIONS = ("inputs", "settings", "environment", "packages", "data", "device", "
 def between(root: Path, one: PastRun, other: PastRun) -> RunDiff:
     """Compare two runs; what their records do not have is no error."""
     packages = [packages_of(root, run) for run in (one, other)]
-    data = [_data(run) for run in (one, other)]
+    data = [data_of(run) for run in (one, other)]
     unknown = []
     if None in packages:
         unknown.append("packages")
@@ -92,7 +92,7 @@ def packages_of(root: Path, run: PastRun) -> dict[str, str] | None:
     return None if text is None else run_inputs.pinned(text)
 
 
-def _data(run: PastRun) -> dict[str, str] | None:
+def data_of(run: PastRun) -> dict[str, str] | None:
     """The state of each data input in one phrase."""
     data = run.record.get("data")
     if not isinstance(data, dict):

@@ -24,7 +24,7 @@ PACKAGES = ".run/packages.txt"
 MOST_FILES, LONGEST = 50_000, 2.0
 _PIN = re.compile(r"^([A-Za-z0-9][\w.-]*)(?:\[[^\]]*\])?\s*===?\s*([^\s;\\#]+)", re.MULTILINE)
 # A package of uv.lock and pylock.toml, and the file of a package of conda in pixi.lock.
-_TABLE = re.compile(r'^name = "([^"\n]+)"\nversion = "([^"\n]+)"', re.MULTILINE)
+_TABLE = re.compile(r'^\[\[packages?\]\]\nname = "([^"\n]+)"\nversion = "([^"\n]+)"', re.MULTILINE)
 _CONDA = re.compile(
     r"^- conda: \S*/([A-Za-z0-9_.-]+)-([^-/\s]+)-[^-/\s]+\.(?:conda|tar\.bz2)$", re.MULTILINE
 )
@@ -45,9 +45,8 @@ def packages_of(root: Path, environment: ResolvedEnvironment) -> dict[str, str]:
 
 def of_lock(lock: EnvironmentLock) -> dict[str, str]:
     """The packages in a lock of pip, Poetry, uv, pixi or in a pylock: all that it may install."""
-    if lock.is_pips:
-        return pinned(lock.requirements)
-    found: dict[str, str] = {}
+    if found := pinned(lock.requirements):
+        return found
     for _, text in lock.files:
         found |= {_canonical(name): version for name, version in _TABLE.findall(text)}
         found |= {_canonical(name): version for name, version in _CONDA.findall(text)}

@@ -66,14 +66,12 @@ def packages_for(workspace: Workspace, environment: ResolvedEnvironment) -> Pack
     image = environment.image
     if environment.lock is not None:
         return _of_lock(environment.lock)
-    if environment.conda is None and (lock := _lock_in(workspace, environment)) is not None:
-        try:
-            locked = _of_lock(environment_lock.lock_of(lock, _read(workspace), _use(environment)))
-        except UserError as error:
-            return Packages(missing=error)
-        return replace(locked, python=version_in(image.dockerfile if image else None))
     if environment.folder and environment.conda is None:
         try:
+            if (source := _lock_in(workspace, environment)) is not None:
+                lock = environment_lock.lock_of(source, _read(workspace), _use(environment))
+                python = version_in(image.dockerfile if image else None)
+                return replace(_of_lock(lock), python=python)
             locks = _locks_of(workspace, environment)
         except UserError as error:
             return Packages(missing=error)
@@ -124,9 +122,12 @@ def _of_lock(lock: EnvironmentLock) -> Packages:
 
 
 def _lock_in(workspace: Workspace, environment: ResolvedEnvironment) -> EnvironmentSource | None:
-    """The lock beside a Dockerfile, if there are no requirements for pip."""
+    """The experiment's own lock, or that beside a Dockerfile, if there are no requirements for pip."""
     if not environment.folder:
         return None
+    own = environment.requirements
+    if environment_source.kind_by_name(posixpath.basename(own)) not in (None, "requirements"):
+        return environment_source.source_of(own, _read(workspace), own)
     requirements = environment.requirements or posixpath.join(environment.folder, LOCK)
     if Path(workspace.root, requirements).is_file():
         return None

@@ -1,4 +1,4 @@
-"""A sweep on this machine: its trials are drawn by the job's own rule and run one after another."""
+"""A sweep on this machine: its trials are drawn by the job's own rule, and run as far as there is room."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ from ..model.jobs.mlflow_env import TRACKING
 from ..model.run import Run
 from ..util import files
 from ..util.errors import UserError
-from . import execute, written_files
+from . import execute, lanes, parallel_trials, written_files
 from .execute import Started
+from .lanes import Lanes
 from .progress_table import DONE, FAILED, SKIPPED, STOPPED, ProgressTable, Row
 from .sweep_record import RECORD
 
@@ -40,7 +41,7 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """The trials of a sweep job, in the order in which they run.
+    """The trials of a sweep job, in the order in which they start.
 
     `folder` is relative to the workspace's root. `notes` are the differences from Azure ML.
     `timeout` is the limit for all trials together in seconds; None for no limit.
@@ -152,8 +153,11 @@ def requests(planned: Sweep, prepare: Prepare) -> list[dict[str, Any]]:
     ]
 
 
-def carry_out(planned: Sweep, prepare: Prepare) -> int:
-    """Run every trial, also after one has failed. 0 when all succeeded and one is the best, else 1."""
+def carry_out(planned: Sweep, prepare: Prepare, parallel: int | None = None) -> int:
+    """Run every trial, also after one has failed. 0 when all succeeded and one is the best, else 1.
+
+    At most `parallel` of them run at once; None for what the job and this machine say.
+    """
     columns = ["state", *planned.columns, "exit", "seconds", "outputs"]
     table = ProgressTable("trial", columns, rows(planned), headings={METRIC: planned.metric})
     for note in planned.notes:
@@ -162,13 +166,16 @@ def carry_out(planned: Sweep, prepare: Prepare) -> int:
     table.say(execute.backend_line(first.request))
     for note in first.request.notes:
         table.say(f"innerloop: {note}")
+    within = lanes_of(planned, first, parallel)
+    if within.count > 1 or parallel:
+        table.say(f"innerloop: {within.count} at once ({within.parallelism.why})")
     run = planned.trials[0].run
     root, id = Path(run.workspace.root), planned.folder.rpartition("/")[2]
     with in_flight.marked(root, id, "sweep", run.experiment):
         record(planned, table)  # what cannot be written now is an error, before anything starts
         try:
             with table.shown():
-                run_trials(planned, table, prepare, first)
+                run_trials(planned, table, prepare, first, within)
         finally:
             record_if_possible(planned, table)
             table.say(f"innerloop: outputs are in {planned.folder}/ (the table is in {RECORD})")
@@ -181,8 +188,19 @@ def rows(planned: Sweep) -> list[Row]:
     return [Row(trial.name, dict(trial.values)) for trial in planned.trials]
 
 
-def run_trials(planned: Sweep, table: ProgressTable, prepare: Prepare, first: Started) -> None:
-    """Run the trials one after another. `first` is the first one, already prepared."""
+def lanes_of(planned: Sweep, first: Started, asked: int | None) -> Lanes:
+    """How many of the trials run at once; `first` is the first one, already prepared."""
+    limit = sweep.max_concurrent_trials(planned.job)
+    return lanes.of_parts([first], len(planned.trials), limit, asked)
+
+
+def run_trials(
+    planned: Sweep, table: ProgressTable, prepare: Prepare, first: Started, within: Lanes
+) -> None:
+    """Run the trials. `first` is the first one, already prepared."""
+    if within.count > 1:
+        _run_at_once(planned, table, within, first)
+        return
     begun = time.monotonic()
     for index, trial in enumerate(planned.trials):
         limit, left = _time_left(planned, trial.run.job, time.monotonic() - begun)
@@ -199,6 +217,24 @@ def run_trials(planned: Sweep, table: ProgressTable, prepare: Prepare, first: St
             raise
         _end(planned, table, trial, code)
         record_if_possible(planned, table)
+
+
+def _run_at_once(planned: Sweep, table: ProgressTable, within: Lanes, first: Started) -> None:
+    """Run several trials at once, each in a process of its own, on the backend of the first."""
+    begun = time.monotonic()
+
+    def end(trial: Trial, code: int) -> None:
+        _end(planned, table, trial, code)
+        record_if_possible(planned, table)
+
+    parallel_trials.TrialsAtOnce(
+        planned,
+        table,
+        within,
+        first.request.backend,
+        limit=lambda run: _time_left(planned, run.job, time.monotonic() - begun),
+        end=end,
+    ).run_all()
 
 
 def _end(planned: Sweep, table: ProgressTable, trial: Trial, code: int) -> None:

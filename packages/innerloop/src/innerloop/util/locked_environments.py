@@ -69,6 +69,11 @@ def lock_of(group: str) -> Path:
     return PACKAGE / "locks" / f"{group}.txt"
 
 
+def text_of(group: str) -> str:
+    """The text of a lock, with line feeds alone."""
+    return regular_files.read_bytes(lock_of(group)).decode("utf-8").replace("\r", "")
+
+
 def environment_of(group: str) -> Path:
     """Keyed by the lock's text."""
     text = lock_of(group).read_bytes().replace(b"\r", b"")

@@ -89,10 +89,10 @@ def read_or_fail(path: Path, largest: int = LARGEST) -> bytes:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[IO[bytes]]:
-    """A regular file of any size, open for reading. Raises as `read_bytes` does."""
-    _require_regular(path, os.stat(path))
-    with os.fdopen(os.open(path, _FLAGS), "rb") as file:
+def opened(path: Path, *, follow: bool = True) -> Iterator[IO[bytes]]:
+    """A regular file of any size, open for reading. Raises and follows links as `read_bytes` does."""
+    _require_regular(path, os.stat(path) if follow else os.lstat(path))
+    with os.fdopen(os.open(path, _FLAGS | (0 if follow else _NO_LINK)), "rb") as file:
         _require_regular(path, os.fstat(file.fileno()))
         yield file
 
