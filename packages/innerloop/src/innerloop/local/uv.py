@@ -10,14 +10,16 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from ..model.environment_lock import EnvironmentLock
 from ..util import locked_environments, network, process, venvs
 from ..util.cache_folder import cache_folder
 from ..util.errors import UserError
 from ..util.network import Network
 from ..util.progress import Progress
+from ..util.venvs import OwnInstaller
 
 # The first with `--universal`, `--no-strip-extras` and the options that a lock's head may name.
 OLDEST = (0, 5)
@@ -58,11 +60,22 @@ def compile_lock(
     satisfy them all, or no index answers. Ctrl-C ends uv; the lock is then as it was.
     """
     words = ["pip", "compile", *options, source, "-o", target]
+    # The head of a lock is the command that a person types, whatever the options here.
+    _lock(folder, source, words, {"UV_CUSTOM_COMPILE_COMMAND": " ".join(["uv", *words])}, reach)
+
+
+def lock_project(folder: Path, reach: Network) -> None:
+    """Write uv.lock for the pyproject.toml in a folder. Raises as `compile_lock` does."""
+    _lock(folder, "pyproject.toml", ["lock"], {}, reach)
+
+
+def _lock(
+    folder: Path, source: str, words: Sequence[str], variables: Mapping[str, str], reach: Network
+) -> None:
     added = network.for_installer(reach, cache_folder(), os.environ)
     ignored = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
     environ = {name: value for name, value in os.environ.items() if name not in ignored}
-    # The head of a lock is the command that a person types, whatever the options here.
-    environ |= {**added, "UV_CUSTOM_COMPILE_COMMAND": " ".join(["uv", *words])}
+    environ |= {**added, **variables}
     base = getattr(sys, "_base_executable", None) or sys.executable
     argv = [program(), *words, "--python", base, "--no-python-downloads", "--color", "never"]
     lines: list[str] = []
@@ -76,6 +89,23 @@ def compile_lock(
         code = process.follow([*argv, "--quiet"], on_line, cwd=folder, env=environ)
     if code != 0:
         raise _failure(source, lines)
+
+
+def installer(lock: EnvironmentLock, root: Path, environment: Path, python: str) -> OwnInstaller:
+    """How uv makes an environment from its lock or from a pylock.toml, each file checked by hash.
+
+    uv.lock is read where it lies, since it may name packages beside it; the project itself is not
+    installed. UserError if uv cannot be had.
+    """
+    uv, folder = program(), root / lock.source.folder
+    common = ("--no-python-downloads", "--compile-bytecode", "--python")
+    if lock.source.kind == "uv":
+        sync = (uv, "sync", "--frozen", "--no-install-project", *lock.options, *common, python)
+        return OwnInstaller((sync,), folder, {"UV_PROJECT_ENVIRONMENT": str(environment)})
+    make = (uv, "venv", "--no-config", "--no-python-downloads", "--python", python)
+    target = str(venvs.python_of(environment))
+    sync = (uv, "pip", "sync", "--no-config", *common, target, lock.source.name)
+    return OwnInstaller(((*make, str(environment)), sync), folder)
 
 
 def _failure(source: str, lines: Sequence[str]) -> UserError:

@@ -47,7 +47,7 @@ def _results(document: ElementTree.Element) -> Iterator[TestResult]:
         name = f"{case.get('classname', '')}.{_PARAMETERS.sub('', case.get('name', ''))}"
         found = next((part for part in case if part.tag in _STATES), None)
         state = "passed" if found is None else _STATES[found.tag]
-        message = "" if found is None else found.text or found.get("message", "")
+        message = "" if found is None else found.text or found.get("message") or ""
         yield TestResult(name, state, _seconds(case.get("time", "")), message)
 
 

@@ -12,6 +12,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from . import files, network, process
@@ -24,6 +25,15 @@ Say = Callable[[str], None]
 
 # A file in an environment with the root of its workspace, for `loop clean`.
 OWNER = "workspace"
+
+
+@dataclass(frozen=True, slots=True)
+class OwnInstaller:
+    """Another program that makes an environment: its steps, in a folder, with more variables."""
+
+    steps: tuple[tuple[str, ...], ...]
+    cwd: Path
+    variables: Mapping[str, str] = field(default_factory=dict)
 
 
 def python_of(environment: Path) -> Path:
@@ -59,13 +69,15 @@ def ensure(
     reach: Network | None = None,
     owner: str = "",
     wheels: Path | None = None,
+    installer: OwnInstaller | None = None,
 ) -> Path:
     """Make the environment from requirements files, unless it is ready, and return it.
 
     `python` is its base interpreter; `purpose` completes the message "setting up ..."; `hashed`:
     every requirement has hashes; `reach`: the network settings (None: those of this machine);
     `owner`: the root of the workspace it is made for, whose programs may call pip; `wheels`: a folder
-    to look in first, so that an index is asked only for what it lacks. Of two callers at once, one waits.
+    to look in first, so that an index is asked only for what it lacks; `installer`: makes it instead of
+    pip or uv, and there are no requirements then. Of two callers at once, one waits.
     UserError if it cannot be made, with the end of the installer's output.
     """
     if is_ready(environment):
@@ -79,9 +91,20 @@ def ensure(
             added = network.for_installer(
                 reach or network.of_machine(os.environ), cache_folder(), os.environ
             )
-            _make(
-                environment, requirements, python, purpose, say, added, hashed, bool(owner), wheels
-            )
+            if installer is not None:
+                _make_by(installer, environment, purpose, say, added, bool(owner))
+            else:
+                _make(
+                    environment,
+                    requirements,
+                    python,
+                    purpose,
+                    say,
+                    added,
+                    hashed,
+                    bool(owner),
+                    wheels,
+                )
             if owner:
                 files.write_text(environment / OWNER, owner)
     return environment
@@ -120,6 +143,25 @@ def _make(
         # Python's own copy of pip, from this disk: `uv venv --seed` fetches one without a hash.
         process.run([str(python_of(environment)), "-Im", "ensurepip", "--default-pip"])
     files.write_text(environment / "ready", "".join(f"{path.name}\n" for path in requirements))
+    say(f"innerloop: {purpose} is ready after {time.monotonic() - started:.0f} s")
+
+
+def _make_by(
+    installer: OwnInstaller,
+    environment: Path,
+    purpose: str,
+    say: Say,
+    added: Mapping[str, str],
+    with_pip: bool,
+) -> None:
+    started = time.monotonic()
+    say(f"innerloop: setting up {purpose} (once)")
+    files.remove_tree(environment)
+    for step in installer.steps:
+        _step(list(step), purpose, say, {**added, **installer.variables}, installer.cwd)
+    if with_pip:
+        process.run([str(python_of(environment)), "-Im", "ensurepip", "--default-pip"])
+    files.write_text(environment / "ready", "")
     say(f"innerloop: {purpose} is ready after {time.monotonic() - started:.0f} s")
 
 
