@@ -224,7 +224,7 @@ def test_page_of_runs_shows_the_curves_in_a_tab(window: Workbench, going: Worksp
 
     def is_hidden() -> bool:
         try:
-            frame.locator("tbody tr", has_text="curve").locator("input").first.uncheck(timeout=5000)
+            frame.locator("#all").uncheck(timeout=5000)
         except Error:
             return False
         return not shown.is_visible()
