@@ -1,6 +1,4 @@
-"""uv, the program that compiles locks: the person's own, or the tool's, in an environment of its own.
-
-The tool's is in the cache, installed from `locks/uv.txt` with hashes when it is first needed.
+"""Locks, which uv compiles: the person's own, or the tool's, in an environment of its own.
 
 Source: uv's documentation, "Locking environments" and "Commands".
 """
@@ -13,40 +11,18 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..util import locked_environments, network, process, venvs
+from ..util import locked_environments, network, process, uv_installer
 from ..util.cache_folder import cache_folder
 from ..util.errors import UserError
 from ..util.network import Network
 from ..util.progress import Progress
 
-# The first with `--universal`, `--no-strip-extras` and the options that a lock's head may name.
-OLDEST = (0, 5)
-GROUP = "uv"
 _TAIL = 15
 _OFFLINE = re.compile(
     r"dns error|failed to lookup|connection refused|connect error|operation timed out|unreachable"
     r"|error sending request|network connectivity is disabled|invalid peer certificate",
     re.IGNORECASE,
 )
-
-
-def program() -> str:
-    """The path of uv: the one on PATH if it is new enough, else the tool's own.
-
-    UserError if that one cannot be installed.
-    """
-    own = process.which("uv")
-    if own is not None and version_of(own) >= OLDEST:
-        return own
-    environment = locked_environments.ensure(GROUP)
-    return str(venvs.programs_of(environment) / ("uv.exe" if os.name == "nt" else "uv"))
-
-
-def version_of(path: str) -> tuple[int, ...]:
-    """The version that a program names; () for what does not start or is no uv."""
-    done = process.run([path, "--version"])
-    match = re.match(r"uv (\d+)\.(\d+)", done.out)
-    return (int(match[1]), int(match[2])) if done.ok and match else ()
 
 
 def compile_lock(
@@ -59,12 +35,14 @@ def compile_lock(
     """
     words = ["pip", "compile", *options, source, "-o", target]
     added = network.for_installer(reach, cache_folder(), os.environ)
+    added |= uv_installer.variables(reach, {**os.environ, **added}, cache_folder(), cache_folder())
     ignored = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
     environ = {name: value for name, value in os.environ.items() if name not in ignored}
     # The head of a lock is the command that a person types, whatever the options here.
     environ |= {**added, "UV_CUSTOM_COMPILE_COMMAND": " ".join(["uv", *words])}
     base = getattr(sys, "_base_executable", None) or sys.executable
-    argv = [program(), *words, "--python", base, "--no-python-downloads", "--color", "never"]
+    argv = [locked_environments.uv(), *words, *uv_installer.options(reach)]
+    argv += ["--python", base, "--no-python-downloads", "--color", "never"]
     lines: list[str] = []
     with Progress() as progress:
 

@@ -18,7 +18,7 @@ from ..model.experiment import TEST_LOCK, Experiment
 from ..model.experiment_paths import LOCK
 from ..model.run import Run
 from ..model.workspace import Workspace
-from ..util import files, process, venvs
+from ..util import files, locked_environments, process, venvs
 from ..util.errors import UserError
 from ..util.network import Network
 from ..workspace import requirement_files
@@ -117,6 +117,7 @@ def install(
         reach=network,
         hashed=all(_has_hashes(path) for path in requirements),
         owner=run.workspace.root,
+        uv=locked_environments.uv_or_pip,
     )
 
 
