@@ -157,3 +157,17 @@ def test_requirements_that_name_nothing_need_no_installer(tmp_path: Path) -> Non
     assert not venvs._names_packages([lock])
     lock.write_text("# one\ntomli==2.2.1\n")
     assert venvs._names_packages([lock])
+
+
+def test_a_lock_with_an_index_of_its_own_is_split_by_local_versions() -> None:
+    lock = (
+        "# head\n--extra-index-url https://a.test/s\n"
+        "numpy==2.1 \\\n    --hash=sha256:1\n    # via torch\n"
+        "torch==2.1 ; sys_platform == 'darwin' \\\n    --hash=sha256:2\n"
+        "torch==2.1+cpu ; sys_platform != 'darwin' \\\n    --hash=sha256:3 \\\n    --hash=sha256:4\n"
+    )
+    index, local, rest = uv_installer.split(lock)
+    assert index == "https://a.test/s"
+    assert local == lock[lock.index("torch==2.1+cpu") :]
+    assert rest == "# head\n" + lock[lock.index("numpy") : lock.index("torch==2.1+cpu")]
+    assert uv_installer.split("numpy==2.1\n") == ("", "", "numpy==2.1\n")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ..util import locked_environments, network, process, uv_installer
@@ -26,23 +26,45 @@ _OFFLINE = re.compile(
 
 
 def compile_lock(
-    folder: Path, source: str, target: str, options: Sequence[str], reach: Network
+    folder: Path,
+    source: str,
+    target: str,
+    options: Sequence[str],
+    reach: Network,
+    *,
+    more: Sequence[str] = (),
+    command: str = "",
 ) -> None:
     """Write the lock `target` for the requirements file `source`; both lie in `folder`.
 
-    What the lock there pins already stays, if the requirements admit it. UserError if no versions
+    What the lock there pins already stays, if the requirements admit it. `more` are further sources,
+    `command` is what the lock's head says, "" for uv's own words. UserError if no versions
     satisfy them all, or no index answers. Ctrl-C ends uv; the lock is then as it was.
     """
-    words = ["pip", "compile", *options, source, "-o", target]
+    words = ["pip", "compile", *options, source, *more, "-o", target]
+    # The head of a lock is the command that a person types, whatever the options here.
+    told = {"UV_CUSTOM_COMPILE_COMMAND": command or " ".join(["uv", *words])}
+    base = getattr(sys, "_base_executable", None) or sys.executable
+    _run([*words, *uv_installer.options(reach), "--python", base], source, folder, reach, told)
+
+
+def export_lock(folder: Path, target: str, reach: Network) -> None:
+    """Write the lock `target` for the project in `folder`, as its uv.lock says."""
+    words = ["export", "--frozen", "--no-emit-project", "--no-dev"]
+    words += ["--format", "requirements-txt", "-o", target]
+    told = {"UV_CUSTOM_COMPILE_COMMAND": " ".join(["uv", *words])}
+    _run(words, "uv.lock", folder, reach, told)
+
+
+def _run(
+    words: Sequence[str], source: str, folder: Path, reach: Network, told: Mapping[str, str]
+) -> None:
     added = network.for_installer(reach, cache_folder(), os.environ)
     added |= uv_installer.variables(reach, {**os.environ, **added}, cache_folder(), cache_folder())
     ignored = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
     environ = {name: value for name, value in os.environ.items() if name not in ignored}
-    # The head of a lock is the command that a person types, whatever the options here.
-    environ |= {**added, "UV_CUSTOM_COMPILE_COMMAND": " ".join(["uv", *words])}
-    base = getattr(sys, "_base_executable", None) or sys.executable
-    argv = [locked_environments.uv(), *words, *uv_installer.options(reach)]
-    argv += ["--python", base, "--no-python-downloads", "--color", "never"]
+    environ |= {**added, **told}
+    argv = [locked_environments.uv(), *words, "--no-python-downloads", "--color", "never"]
     lines: list[str] = []
     with Progress() as progress:
 

@@ -61,7 +61,8 @@ def packages_for(workspace: Workspace, environment: ResolvedEnvironment) -> Pack
             locks = _locks_of(workspace, environment)
         except UserError as error:
             return Packages(missing=error)
-        return Packages(tuple(locks), python=version_in(image.dockerfile if image else None))
+        python = version_in(image.dockerfile if image else None)
+        return Packages(tuple(locks), python=python, notes=environment.notes)
     if environment.conda is not None:
         packages = environment.conda
         notes = ["pip installs the packages of conda_file, conda's own under the same names"]

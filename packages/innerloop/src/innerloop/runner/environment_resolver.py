@@ -27,7 +27,7 @@ from ..model.workspace import Workspace
 from ..util import files
 from ..util.errors import UserError
 from ..util.position import Position
-from ..workspace import loader
+from ..workspace import cpu_locks, loader
 
 _KINDS: dict[str, EnvironmentKind] = {
     "build": "dockerfile",
@@ -39,27 +39,36 @@ _KINDS: dict[str, EnvironmentKind] = {
 
 
 def resolve(
-    workspace: Workspace, experiment: Experiment, job: Job, *, dev: bool = False, test: bool = False
+    workspace: Workspace,
+    experiment: Experiment,
+    job: Job,
+    *,
+    dev: bool = False,
+    test: bool = False,
+    full: bool = False,
 ) -> ResolvedEnvironment:
     """What stands for the job's environment.
 
     `dev` asks for the stage with development tools of the experiment's own environment, whatever
-    the job names; `test` for the one with what the tests need alone, if there is one. Never raises UserError: it is the result's `missing`.
+    the job names; `test` for the one with what the tests need alone, if there is one; `full` for the lock
+    that other machines get. Never raises UserError: it is the result's `missing`.
     """
     if (dev and experiment.is_own) or is_own(experiment, job):
         paths = experiment.paths
         test = test and experiment.test_stage is not None
+        cpu = cpu_locks.CpuLock() if full else cpu_locks.lock_for(workspace, experiment)
         return ResolvedEnvironment(
             kind="image" if paths.source == "image" else "dockerfile",
             source=paths.environment,
-            image=image_of(workspace, experiment, dev=dev, test=test),
+            image=image_of(workspace, experiment, dev=dev, test=test, full=full),
             folder=paths.context,
-            lock=paths.lock,
+            lock=cpu.path or paths.lock,
             conda=_conda_of(workspace, experiment),
             is_own=True,
             dev=dev,
             test=test,
             position=job.where("environment"),
+            notes=(cpu.note,) if cpu.note else (),
         )
     unresolved = ResolvedEnvironment(position=job.where("environment"))
     try:

@@ -104,6 +104,23 @@ def variables(
     return {name: value for name, value in added.items() if not environ.get(name)}
 
 
+def split(lock: str) -> tuple[str, str, str]:
+    """(an index, what a lock pins in a local version, the rest) of a lock with an index of its own.
+
+    uv takes a package only from the first index that has it: what an index has besides the local versions
+    ("2.14.1+cpu") must not come from there. The index is "" for a lock without both.
+    """
+    found = re.search(r"(?m)^--extra-index-url[ =](\S+)[ \t]*\n", lock)
+    if found is None:
+        return "", "", lock
+    lock = lock[: found.start()] + lock[found.end() :]
+    # A requirement with the lines that continue it.
+    entries = re.findall(r"(?m)^(?:.*\\\r?\n)*.*(?:\n|\Z)", lock)
+    local = [text for text in entries if re.match(r"[A-Za-z0-9][\w.\[\],-]*==[^\s;]*\+", text)]
+    rest = [text for text in entries if text not in local]
+    return (found[1] if local else ""), "".join(local), "".join(rest)
+
+
 def is_final(output: str) -> bool:
     """Whether a failure would be pip's failure too."""
     return _FINAL.search(output) is not None

@@ -142,7 +142,11 @@ class _Making:
         told = uv_installer.variables(
             self.network, {**os.environ, **self._added}, cache_folder(), self.environment
         )
-        failed = self._run(creating, told) or self._install(installing, told, raises=False)
+        failed = self._run(creating, told)
+        index, local, rest = uv_installer.split(self._text)
+        if index and not failed:
+            installing, failed = self._install_local(installing, index, local, rest, told)
+        failed = failed or self._install(installing, told, raises=False)
         other = network.public_index_first(self.network, os.environ) if self.hashed else {}
         if failed and other and uv_installer.has_no_version("\n".join(failed)):
             failed = self._install(installing, {**told, **other}, raises=False)
@@ -158,6 +162,29 @@ class _Making:
             # Python's own copy of pip, from this disk: `uv venv --seed` fetches one without a hash.
             process.run([str(python_of(self.environment)), "-Im", "ensurepip", "--default-pip"])
         return True
+
+    @property
+    def _text(self) -> str:
+        """The first lock's text, "" if it has no hashes."""
+        return (files.read_text(self.requirements[0]) or "") if self.hashed else ""
+
+    def _install_local(
+        self, installing: list[str], index: str, local: str, rest: str, told: Mapping[str, str]
+    ) -> tuple[list[str], list[str]]:
+        """Install what only an index of the lock's own has. Returns (argv for the rest, failure).
+
+        A lock names all that it needs, so nothing is resolved.
+        """
+        files.write_text(self.environment / "local.txt", local)
+        files.write_text(self.environment / "rest.txt", rest)
+        first, other = (str(self.environment / name) for name in ("local.txt", "rest.txt"))
+        whole = str(self.requirements[0])
+        at = installing.index("-r")
+        alone = [*installing[:at], "-r", first, "--no-deps", "--default-index", index]
+        none = {"UV_EXTRA_INDEX_URL": "", "UV_INDEX_URL": "", "UV_INDEX": ""}
+        failed = self._install(alone, {**told, **none}, raises=False)
+        argv = [other if word == whole else word for word in installing]
+        return [*argv, "--no-deps"], failed
 
     def _install(
         self, argv: list[str], told: Mapping[str, str], *, raises: bool = True
