@@ -46,6 +46,7 @@ def ensure(group: str) -> Path:
         wheels=root / wheels.WHEELS,
         # Where the wheels lie in the workspace, nothing is fetched to install them.
         uv=None if group == UV else uv_if_there if (root / wheels.WHEELS).is_dir() else uv_or_pip,
+        only_wheels=group == UV,  # its source is a long compilation
     )
 
 

@@ -62,6 +62,7 @@ def ensure(
     owner: str = "",
     wheels: Path | None = None,
     uv: Callable[[], str] | None = None,
+    only_wheels: bool = False,
 ) -> Path:
     """Make the environment from requirements files, unless it is ready, and return it.
 
@@ -69,7 +70,8 @@ def ensure(
     every requirement has hashes; `reach`: the network settings (None: those of this machine);
     `owner`: the root of the workspace it is made for, whose programs may call pip; `wheels`: a folder
     to look in first, so that an index is asked only for what it lacks; `uv` returns the path of uv or
-    "", without it pip installs. Of two callers at once, one waits.
+    "", without it pip installs; `only_wheels`: nothing is built from its source. Of two callers at once,
+    one waits.
     UserError if it cannot be made, with the end of the installer's output.
     """
     if is_ready(environment):
@@ -90,6 +92,7 @@ def ensure(
                 network=reach or network.of_machine(os.environ),
                 hashed=hashed,
                 with_pip=bool(owner),
+                only_wheels=only_wheels,
                 wheels=wheels if wheels is not None and wheels.is_dir() else None,
             )
             making.make(program)
@@ -116,6 +119,7 @@ class _Making:
     network: Network
     hashed: bool
     with_pip: bool
+    only_wheels: bool
     wheels: Path | None
 
     def make(self, uv: str) -> None:
@@ -127,13 +131,25 @@ class _Making:
             self.say(f"innerloop: pip installs, since {why}")
             uv = ""
         if not (uv and self._with_uv(uv)):
-            creating, installing = _with_pip(self.environment, self.requirements, self.python)
-            self._run_or_fail(creating, {})
-            self._install(installing, {})
+            self._with_pip()
         text = "".join(f"{path.name}\n" for path in self.requirements)
         files.write_text(self.environment / "ready", text)
         took = time.monotonic() - started
         self.say(f"innerloop: {self.purpose} is ready after {took:.0f} s")
+
+    def _with_pip(self) -> None:
+        """With the pip of the base interpreter if that can, else with one in the environment."""
+        creating, installing = _with_pip(self.environment, self.requirements, self.python)
+        installing += ["--only-binary", ":all:"] if self.only_wheels else []
+        if not self.with_pip:
+            base = [self.python, "-Im", "pip", "--python", str(python_of(self.environment))]
+            made = process.run([*creating, "--without-pip"])
+            if made.ok and process.run([*base, "--version"]).ok:
+                self._install([*base, *installing[3:]], {})
+                return
+            files.remove_tree(self.environment)
+        self._run_or_fail(creating, {})
+        self._install(installing, {})
 
     def _with_uv(self, uv: str) -> bool:
         """Whether uv made it. UserError for a failure that would be pip's too."""
