@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from innerloop.docker import image_build
 from innerloop.workspace import cpu_locks, loader
 from tests.commands.test_add import DOCKERFILE, FOLDER, pins, served
 from tests.launcher.conftest import ALONE
@@ -88,7 +89,12 @@ def test_lock_torch_cpu_is_what_a_machine_without_a_gpu_installs(
     experiment = loader.open_experiment(workspace, "line")
     lock = cpu_locks.lock_for(workspace, experiment)
     assert lock.path == f"{FOLDER}/requirements.cpu.txt"
-    assert lock.dockerfile_of(experiment) is not None
+    image = image_build.image_of(workspace, experiment)
+    pushed = image_build.image_of(workspace, experiment, full=True)
+    assert image.digest != pushed.digest and image.name == pushed.name
+    assert image.dockerfile is not None and pushed.dockerfile is experiment.dockerfile
+    copied = [one.rest for one in image.dockerfile.last.instructions if one.keyword == "COPY"]
+    assert copied == ["requirements.cpu.txt /opt/requirements.txt"]
 
     # parity has a row for it, and explains it.
     answer = line.loop("parity", "line", "--json")
