@@ -292,13 +292,16 @@ tests() {
 
 # A few tests that failed (pytest's exit code is 1) are tried once more, one at a time: what passes then
 # failed because of what else this machine did. Each is named: such a test waits for too little, and is to be mended.
+# They are named one by one, since "--last-failed" runs all tests where it knows none of the names:
+# those in the cache end with a group, which two workers need.
 alone() {
-    local failed=packages/innerloop/.pytest_cache/v/cache/lastfailed names
+    local failed=packages/innerloop/.pytest_cache/v/cache/lastfailed text names
     [ "$1" = 1 ] && [ -s "$failed" ] || return "$1"
-    names=$(python3 -c 'import json, sys; print(*json.load(open(sys.argv[1])), sep="\n")' "$failed")
-    [ "$(wc -l <<<"$names")" -le 4 ] || return "$1"
-    packages/innerloop/test --last-failed -q || return "$1"
-    sed 's/^/ci: failed among others, passed alone: /' <<<"$names"
+    text=$(python3 -c 'import json, sys; print(*(n.partition("@")[0] if "[" not in n else n[:n.rindex("]") + 1] for n in json.load(open(sys.argv[1]))), sep="\n")' "$failed")
+    mapfile -t names <<<"$text"
+    [ "${#names[@]}" -le 4 ] || return "$1"
+    packages/innerloop/test "${names[@]}" -q -p no:xdist || return "$1"
+    sed 's/^/ci: failed among others, passed alone: /' <<<"$text"
 }
 
 # Rooms whose tests need no program beside Python.

@@ -63,10 +63,13 @@ def test_few_failed_tests_are_tried_once_more_alone_and_named(
     cache.mkdir(parents=True)
     if failed:
         (cache / "lastfailed").write_text(
-            json.dumps({f"tests/t.py::t{n}": True for n in range(failed)})
+            # As two workers write them: the group that stays together is part of the name.
+            json.dumps({f"tests/t.py::t{n}[a@b]@/a clone/t.py": True for n in range(failed)})
         )
     program = package / "test"
-    program.write_text(f'#!/bin/sh\n[ "$1" = --last-failed ] || exit 99\nexit {again}\n')
+    names = " ".join(f"tests/t.py::t{n}[a@b]" for n in range(failed))
+    wanted = f"{names} -q -p no:xdist"
+    program.write_text(f'#!/bin/sh\n[ "$*" = "{wanted}" ] || exit 99\nexit {again}\n')
     program.chmod(0o755)
     script = f". '{ROOT}/.ci/steps.sh'; code=0; alone {first} || code=$?; echo code $code"
     done = subprocess.run([bash, "-euc", script], cwd=tmp_path, capture_output=True, text=True)

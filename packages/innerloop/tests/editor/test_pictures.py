@@ -7,25 +7,19 @@ writes them there; without it they are taken all the same, and thrown away.
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page
 
 from innerloop.sync.render import vscode_tasks
-from tests.editor.conftest import Opener, locked
-from tests.editor.workbench import Workbench
-from tests.support import ROOT, Workspace, clone
+from tests.editor.conftest import GIVEN, Opener, Picture, locked
+from tests.support import Workspace, clone
 
 pytestmark = pytest.mark.editor
-
-HEIGHT = 800
-Picture = Callable[..., None]
-
 
 # What a person adds to the template's train.py to see a curve.
 LOG = """def log(step, data, slope, intercept):
@@ -35,29 +29,6 @@ LOG = """def log(step, data, slope, intercept):
 
 
 """
-GIVEN = os.environ.get("INNERLOOP_SCREENSHOTS", "")
-
-
-@pytest.fixture
-def picture(tmp_path: Path) -> Picture:
-    folder = ROOT / GIVEN if GIVEN else tmp_path
-    folder.mkdir(parents=True, exist_ok=True)
-
-    def take(
-        window: Workbench, name: str, height: int = HEIGHT, rest: tuple[int, int] = (1100, 700)
-    ) -> None:
-        window.page.mouse.move(*rest)  # where nothing is highlighted or explained
-        window.page.locator(".monaco-hover:visible").first.wait_for(state="hidden")
-        path = folder / f"{name}.png"
-        window.page.screenshot(
-            path=path,
-            animations="disabled",
-            caret="hide",
-            clip={"x": 0, "y": 0, "width": 1280, "height": height},
-        )
-        assert path.stat().st_size > 20_000  # an empty window has less
-
-    return take
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from playwright.sync_api import Browser
 
 from innerloop.history import report
 from innerloop.history.past_runs import PastRun
+from innerloop.history.run_metrics import series_of
 
 pytestmark = pytest.mark.editor
 
@@ -24,7 +25,7 @@ def test_rows_with_nan_come_last_in_both_directions(browser: Browser, tmp_path: 
             f"outputs/line/{name}",
             {"experiment": "line"},
             scores={} if loss is None else {"loss": loss},
-            curves={} if loss is None else {"loss": ((1.0, 3.0), (2.0, loss))},
+            series={} if loss is None else series_of({"loss": ((1.0, 3.0), (2.0, loss))}),
         )
         for name, loss in LOSSES.items()
     ]

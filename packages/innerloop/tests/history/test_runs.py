@@ -19,21 +19,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from innerloop.history import git_state, report, tee
+from innerloop.history import git_state, json_metrics, report, tee
 from innerloop.history.past_runs import (
     PastRun,
     differing_inputs,
     find,
     headline_metrics,
-    metrics_of,
 )
+from innerloop.history.run_metrics import series_of
 from innerloop.util import process_identity
 from tests.support import ROOT
 
 
 def past(run_id: str = "20260131-101500-3fa2", **more: Any) -> PastRun:
     record = {"experiment": "line", "exit_code": 0, "inputs": {"rate": "0.1"}, **more.pop("of", {})}
-    return PastRun("line", run_id, f"outputs/line/{run_id}", record, **more)
+    series = series_of(more.pop("curves", {}))
+    return PastRun("line", run_id, f"outputs/line/{run_id}", record, series=series, **more)
 
 
 @pytest.mark.parametrize(
@@ -62,13 +63,14 @@ def past(run_id: str = "20260131-101500-3fa2", **more: Any) -> PastRun:
 def test_what_a_program_wrote(
     summary: str | None, lines: str | None, scores: dict[str, float], curves: dict[str, Any]
 ) -> None:
-    assert metrics_of(summary, lines) == (scores, curves)
+    found = json_metrics.read(summary, lines)
+    assert (found.scores, found.curves) == (scores, curves)
 
 
 @given(st.recursive(st.none() | st.floats() | st.text() | st.booleans() | st.integers(), st.lists))
 def test_whatever_it_wrote_is_no_traceback(value: Any) -> None:
     text = json.dumps({"a": value, "b": [{"c": value}]})
-    metrics_of(text, text)
+    json_metrics.read(text, text)
 
 
 def test_headline_metrics_come_first() -> None:
@@ -318,7 +320,7 @@ def test_the_page_of_hostile_names_holds_no_markup_and_no_script_of_theirs() -> 
             "inputs": {hostile: hostile},
         },
         scores={hostile: 1e308},
-        curves={hostile: ((1.0, 1e308), (2.0, -1e308))},
+        series=series_of({hostile: ((1.0, 1e308), (2.0, -1e308))}),
         problems=(hostile,),
     )
     page = report.page([run, past()], hostile)

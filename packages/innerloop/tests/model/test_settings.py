@@ -31,7 +31,7 @@ def test_the_nearer_word_on_environments_counts_whole() -> None:
         "pyproject.toml",
     )
     near = of_experiment('[environment]\nimage = "i"\nimages = {b = "3"}\n', "innerloop.toml", wide)
-    assert near.environment == EnvironmentSetting("i", "", {"a": "1", "b": "3"})
+    assert near.environment == EnvironmentSetting("i", images={"a": "1", "b": "3"})
     assert of_experiment("gpu = 'all'", "innerloop.toml", wide).environment == wide.environment
 
 

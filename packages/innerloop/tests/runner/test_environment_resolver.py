@@ -13,6 +13,7 @@ import pytest
 from innerloop.cli.main import main
 from innerloop.model.build_context import BuildContext
 from innerloop.model.environment import ResolvedEnvironment
+from innerloop.model.environment_lock import LockUse
 from innerloop.model.jobs.job import parse_job
 from innerloop.runner import environment_resolver
 from innerloop.workspace import loader
@@ -143,3 +144,84 @@ def test_a_registered_environment_is_what_the_settings_name(tiny: Workspace) -> 
     environment = resolved(tiny, "azureml:team:3", '[environment.images]\n"team" = "mine:1"\n')
     assert environment.image is not None and environment.image.name == "mine:1"
     assert (environment.kind, environment.source) == ("registered", "azureml:team:3")
+
+
+SOURCES = {
+    "envs/Dockerfile": "FROM python:3.11-slim-bookworm\n",
+    "envs/conda.yml": "dependencies: [python=3.9, numpy=1.26]\n",
+    "envs/asset.yml": "name: team\nimage: mine:2\n",
+    "envs/lock/pyproject.toml": "[project]\nname = 'p'\nversion = '1'\n"
+    "[dependency-groups]\ntest = []\n",
+    "envs/lock/uv.lock": 'version = 1\nrequires-python = ">=3.12"\n',
+    "envs/pins.txt": "tiny==1\n",
+    "envs/unlocked/pyproject.toml": "\n[project]\nname = 'p'\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("file", "kind", "source", "base"),
+    [
+        ("envs/Dockerfile", "dockerfile", "envs/Dockerfile", "python:3.11-slim-bookworm"),
+        ("envs/conda.yml", "conda", "envs/conda.yml", "python:3.9-slim-bookworm"),
+        ("envs/asset.yml", "image", "mine:2", ""),
+        ("envs/lock", "lock", "envs/lock/uv.lock", "python:3.12-slim-bookworm"),
+        ("./envs/pins.txt", "lock", "envs/pins.txt", "python:3.11-slim-bookworm"),
+    ],
+)
+@pytest.mark.parametrize("own_base", ["", "mine:1"])
+def test_a_file_of_each_kind_stands_for_a_registered_environment(
+    tiny: Workspace, file: str, kind: str, source: str, base: str, own_base: str
+) -> None:
+    for path, text in SOURCES.items():
+        tiny.write(path, text)
+    toml = f'[environment]\nfile = "{file}"\n' + (f'base = "{own_base}"\n' if own_base else "")
+    environment = resolved(tiny, "azureml:team:3", toml)
+    assert environment.missing is None and environment.image is not None, environment.missing
+    assert (environment.kind, environment.source) == (kind, source)
+    parsed = environment.image.dockerfile
+    expected = own_base if own_base and kind in ("conda", "lock") else base
+    assert (parsed.image_of(parsed.last) if parsed else "") == expected
+
+
+@pytest.mark.parametrize(
+    ("file", "code", "where"),
+    [
+        ("envs/nothing", "environment-source-missing", "src/tiny/innerloop.toml:2"),
+        ("envs", "environment-source-ambiguous", "src/tiny/innerloop.toml:2"),
+        ("../envs/pins.txt", "outside-workspace", "src/tiny/innerloop.toml:2"),
+        ("/etc/hosts.txt", "outside-workspace", "src/tiny/innerloop.toml:2"),
+        ("envs/unlocked", "environment-not-locked", "envs/unlocked/pyproject.toml:2"),
+    ],
+)
+def test_a_file_that_stands_for_nothing_is_missing_at_its_line(
+    tiny: Workspace, file: str, code: str, where: str
+) -> None:
+    for path, text in {**SOURCES, "envs/requirements.txt": "", "envs/uv.lock": ""}.items():
+        if path != "envs/Dockerfile":
+            tiny.write(path, text)
+    missing = resolved(tiny, "azureml:team:3", f'[environment]\nfile = "{file}"\n').missing
+    assert missing is not None and missing.code == code
+    assert str(missing.where).startswith(where)
+
+
+def test_a_file_of_any_kind_is_resolved_whatever_the_job_names(tiny: Workspace) -> None:
+    for path, text in SOURCES.items():
+        tiny.write(path, text)
+    opened = loader.open_workspace(tiny.root)
+    experiment = loader.open_experiment(opened, "tiny")
+    job = loader.open_job(opened, experiment)
+    where = "innerloop.toml:3:1"
+
+    def of(path: str, use: LockUse = "job", context: str = "") -> ResolvedEnvironment:
+        return environment_resolver.resolve_file(
+            opened, experiment, job, path, where, context=context, use=use
+        )
+
+    built = of("envs/Dockerfile", context=".")
+    assert (built.kind, built.folder, built.missing) == ("dockerfile", ".", None)
+    assert built.image is not None and built.image.context == str(tiny.root)
+    people, jobs = of("envs/lock", "dev"), of("envs/lock")
+    assert people.lock is not None and people.lock.options == ("--all-groups",)
+    assert people.digest != jobs.digest
+    missing = of("envs/nothing").missing
+    assert missing is not None and str(missing.where) == where

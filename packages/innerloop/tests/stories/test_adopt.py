@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from innerloop.model.settings.adoption import FILE
 from innerloop.scaffold import tool_edits, upgrade
 from innerloop.scaffold.adopt import adoption
 from innerloop.sync.render import vscode_tasks
@@ -22,6 +23,7 @@ from tests.stories import made
 from tests.stories.made import git, loop, tree
 from tests.support import ROOT, Answer
 
+LAUNCH = '{"version": "0.2.0",\r\n\t"configurations": [\r\n\t\t{"name": "mine"}, // theirs\r\n\t]}'
 TASKS = '{\n  // theirs\n  "version": "2.0.0", "tasks": [{"label": "mine", "command": "ls"}]\n}\n'
 
 
@@ -87,6 +89,7 @@ def test_repository_gets_the_listed_files_alone_and_leave_takes_them_out(
 
 def test_preview_lists_what_is_written_and_a_second_run_changes_nothing(plain: Path) -> None:
     own = {".vscode/tasks.json": TASKS, ".gitattributes": "*.bin binary\r\n"}
+    own |= {".vscode/launch.json": LAUNCH, FILE: '[experiments.mine]\njob = "jobs/train.yml"'}
     folder = repository(plain / "forecasts", {**JOBS, **own})
     before = tree(folder)
     preview = value(here(folder, "--json", "--dry-run"))
@@ -99,21 +102,25 @@ def test_preview_lists_what_is_written_and_a_second_run_changes_nothing(plain: P
     assert all(
         f"writes: {path}" in shown.out for path in done["writes"] if "extensions" not in path
     )
-    assert "jobs/automl.yml:2" in shown.out and "experiment train: jobs/train.yml" in shown.out
-    assert done["changes"] == [".gitattributes"]
-    assert done["left_alone"] == [".vscode/tasks.json"]
-    assert (folder / ".vscode/tasks.json").read_text() == TASKS
+    assert "jobs/automl.yml:2" in shown.out and "experiment sweep: jobs/sweep.yml" in shown.out
+    changes = [".gitattributes", ".vscode/launch.json", ".vscode/tasks.json", FILE]
+    assert done["changes"] == changes
+    assert done["left_alone"] == []
+    assert "changes: .vscode/tasks.json: adds " in shown.out and vscode_tasks.RUN in shown.out
     assert (folder / ".gitattributes").read_bytes().endswith(b"\r\n*.bin binary\r\n")
     after = tree(folder)
     again = here(folder, "--yes")
     assert again.code == 1 and "workspace-exists" in again.err
     assert tree(folder) == after
     assert loop(folder, "sync", "--check").code == 0
-    # On request the tasks are added to theirs, and nothing of theirs is another.
-    assert loop(folder, "sync", "--take", ".vscode/tasks.json:.").code == 0
+    # The tasks are added to theirs, and nothing of theirs is another.
     text = (folder / ".vscode/tasks.json").read_text()
     assert "// theirs" in text and '"mine"' in text and vscode_tasks.RUN in text
     assert '"isDefault"' not in text and vscode_tasks.NEW not in text
+    assert "experiments.sweep" in (folder / FILE).read_text()
+    left = loop(folder, "leave", "--yes")
+    assert left.code == 0, left.err
+    assert tree(folder) == before
 
 
 def test_files_that_git_ignores_are_named_and_a_clone_without_them_fails(plain: Path) -> None:
@@ -121,6 +128,15 @@ def test_files_that_git_ignores_are_named_and_a_clone_without_them_fails(plain: 
     notes = "\n".join(value(here(folder, "--json", "--yes"))["notes"])
     assert "`.vscode/` in .gitignore:11" in notes and "`!/.vscode/tasks.json`" in notes
     assert "`!/scripts/loop-requirements.txt`" in notes
+    with (folder / ".gitignore").open("a") as file:
+        file.write(".devcontainer/\n")
+    made = loop(folder, "new", "more")
+    assert made.code == 0 and "git ignores src/more/environment/requirements" in made.err
+    assert "*requirements*.txt` in .gitignore:12" in made.err
+    assert "git ignores .devcontainer/more/devcontainer.json" in made.err
+    renamed = loop(folder, "rename", "more", "other")
+    assert "git ignores .devcontainer/other/devcontainer.json" in renamed.err
+    assert loop(folder, "sync").err == ""
     git(folder, "add", "-A")
     git(folder, "commit", "-qm", "innerloop")
     git(plain, "clone", "--quiet", str(folder), "second")
@@ -144,7 +160,18 @@ def test_own_container_comes_on_request_in_a_folder_of_its_own(plain: Path) -> N
     assert tree(folder) == before
 
 
-@pytest.mark.parametrize("path", ["scripts/loop", "innerloop.toml"])
+def test_entry_of_theirs_with_the_name_of_a_generated_one_leaves_the_file_alone(
+    plain: Path,
+) -> None:
+    label = json.dumps(vscode_tasks.RUN)
+    theirs = f'{{"version": "2.0.0", "tasks": [{{"label": {label}, "command": "ls"}}]}}\n'
+    folder = repository(plain / "ws", {**JOBS, ".vscode/tasks.json": theirs, ".gitignore": ".v*\n"})
+    preview, done = (value(here(folder, "--json", word)) for word in ("--dry-run", "--yes"))
+    assert done["left_alone"] == preview["left_alone"] == [".vscode/tasks.json"]
+    assert (folder / ".vscode/tasks.json").read_text() == theirs
+
+
+@pytest.mark.parametrize("path", ["scripts/loop", "scripts/loop-requirements.txt"])
 def test_file_of_theirs_in_the_tools_place_is_one_error_and_nothing_is_written(
     plain: Path, path: str
 ) -> None:

@@ -26,6 +26,7 @@ ALLOWED = {
     "scaffold/made_files.py": "what `init` made is in src/",
     "scaffold/template_experiments.py": "what was made from the template is in src/",
     "scaffold/upgrade.py": "settings beside usual experiments are migrated; the root's are as well",
+    "scaffold/uv_environment.py": "the template's own packages",
     "scaffold/leave.py": "the tool's own source, and empty folders under src/",
 }
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ..model.asset_files import Find, nothing
 from ..model.experiment import Experiment
 from ..model.jobs import sweep
 from ..model.jobs.job import Input, Job
@@ -31,13 +32,17 @@ WORKFLOW = placeholder("workflow.name")
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """`image(job)` is the image of a job's pods and its pull policy; `read` reads a component file."""
+    """`image(job)` is the image of a job's pods and its pull policy; `read` reads a component file.
+
+    `find` finds the files of the workspace that stand for registered components.
+    """
 
     experiment: Experiment
     job: Job
     argo: ArgoSetting
     image: Callable[[Job], tuple[str, str]]
     read: Read
+    find: Find = nothing
 
     @property
     def settings(self) -> Settings:
@@ -99,7 +104,7 @@ def _notes(job: Job) -> tuple[str, ...]:
 
 def _sweep(subject: Subject) -> WorkflowPlan:
     """Each trial calls the template `trial` with its values."""
-    job = swept(subject.job, subject.read)
+    job = swept(subject.job, subject.read, subject.find)
     trials = sweep.trials(job, None)
     parameters = {name: resource_names.of_value(name) for name in job.search_space}
     width = len(str(len(trials)))
@@ -146,7 +151,7 @@ def _max_concurrent(job: Job) -> int | None:
 
 
 def _pipeline(subject: Subject) -> WorkflowPlan:
-    pipeline = pipeline_of(subject.job, subject.read)
+    pipeline = pipeline_of(subject.job, subject.read, subject.find)
     names = dict(_task_names(pipeline))
     tasks, dag_tasks = [], []
     for step in pipeline.steps:

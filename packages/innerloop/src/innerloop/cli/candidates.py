@@ -128,7 +128,13 @@ def _values(argument: Argument, line: Line) -> Iterator[Candidate]:
     name = line.before[0]
     if argument.choices:
         yield from map(Candidate, argument.choices)
+    elif argument.metavar == "EXP" and name == "runs" and len(line.before) > 1:
+        yield from _runs(line)
     elif argument.metavar == "EXP":
+        if name == "runs":
+            from ..commands.runs import VERBS
+
+            yield from map(Candidate, VERBS)
         names = loader.open_workspace(line.root).experiments
         yield from map(Candidate, names)
         # The last part of a name is enough if it is unique.

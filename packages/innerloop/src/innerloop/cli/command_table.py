@@ -147,7 +147,9 @@ COMMANDS = (
         "Deploy a model to an Azure ML online endpoint, beside the current deployment.",
     ),
     Command("endpoint", "Model serving", "Show, update or delete an online endpoint."),
-    Command("runs", "Run", "List runs with scores and times; --page plots their curves."),
+    Command("runs", "Run", "List, compare, tag and remove runs; --page plots their curves."),
+    Command("tensorboard", "Run", "Start TensorBoard over the outputs of runs, on 127.0.0.1."),
+    Command("mlflow", "Run", "Start MLflow's pages over all runs, on 127.0.0.1."),
     Command("parity", "Run", "Compare what each backend would run, and explain each difference."),
     Command("doctor", "The workspace", "List what is missing on this machine, and how to fix it."),
     Command(
@@ -189,7 +191,7 @@ CACHED_COMMANDS = frozenset({"check", "list"})
 # it first, but for those that have nothing to do with a workspace.
 READING_COMMANDS = frozenset(
     {"check", "complete", "doctor", "list", "logs", "mcp", "menu"}
-    | {"outdated", "owners", "parity", "runs", "status", "verify"}
+    | {"outdated", "owners", "parity", "runs", "status", "verify", "tensorboard"}
 )
 READING_OPTIONS = frozenset({"--check", "--diff", "--dry-run", "--list"})
 WITHOUT_WORKSPACE = frozenset({"completion", "help", "init"})

@@ -79,6 +79,8 @@ ENTRIES = (
     _entry("notebook EXP FILE.ipynb --open", "Run a notebook to an HTML page, and open it."),
     _entry("runs"),
     _entry("runs --open", "Show the scores and curves of the runs on a page in the browser."),
+    _entry("tensorboard --open", "Start TensorBoard over the outputs of runs, and open it."),
+    _entry("mlflow --open", "Start MLflow's pages over all runs, and open them."),
     _entry("parity EXP"),
     _entry("build EXP", engine=True),
     _entry("terminal EXP"),

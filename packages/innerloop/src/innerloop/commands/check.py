@@ -226,11 +226,12 @@ def _of_settings(workspace: Workspace, name: str, job: Job | None = None) -> lis
         return [finding_of(error)] if is_of_settings else []
     from ..model.lint import argo_rules, schedule_rules
 
-    read = loader.WorkspaceFiles(Path(workspace.root)).read
+    disk = loader.WorkspaceFiles(Path(workspace.root))
+    read, find = disk.read, disk.find_asset
     checked = schedule_rules.check(experiment, job, workspace.settings.orchestrators.names)
     findings = [
         *checked.findings,
-        *argo_rules.of_experiment(experiment, job, read),
-        *argo_rules.of_schedule(experiment, job, checked.schedule, read),
+        *argo_rules.of_experiment(experiment, job, read, find),
+        *argo_rules.of_schedule(experiment, job, checked.schedule, read, find),
     ]
     return list(dict.fromkeys(findings))

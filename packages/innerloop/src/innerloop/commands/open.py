@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 
-from ..devcontainers import cli_argv, up
+from ..devcontainers import cli_argv, editor_extension, up
 from ..sync.render.devcontainer_json import path_of
 from ..util import console, process
 from ..util.errors import UserError
@@ -28,6 +28,7 @@ def run(args: argparse.Namespace) -> int:
     workspace = loader.open_workspace(args.root)
     experiment = loader.choose_experiment(workspace, args.experiment, args.cwd)
     container = up.up(workspace, experiment, say=console.say, ask=console.ask)
+    editor_extension.offer(container, args.root)
     config = os.path.join(workspace.identity, *path_of(experiment).split("/"))
     uri = cli_argv.folder_uri(workspace.identity, config, container.folder)
     code = process.which("code") or process.which("code-insiders")

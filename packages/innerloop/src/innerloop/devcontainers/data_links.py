@@ -16,7 +16,6 @@ from typing import Any
 
 from ..model import link_mounts
 from ..model.container import Mount
-from ..model.data_locations import locate
 from ..model.experiment import Experiment
 from ..model.folder_contents import (
     FolderContents,
@@ -29,7 +28,7 @@ from ..model.paths import is_within
 from ..model.workspace import Workspace
 from ..util import git_folders
 from ..util.errors import UserError
-from ..workspace import folder_reader, loader, text_links
+from ..workspace import asset_catalogue, folder_reader, loader, text_links
 
 # Where the devcontainer CLI and VS Code mount a folder, if the configuration names no other place.
 _PARENT = "/workspaces"
@@ -128,7 +127,7 @@ def _contents(
         if input_.kind != "data" or not (input_.path or (setting and setting.path)):
             continue
         path = setting.path if setting and setting.path else ""
-        path = path or locate(job.name, str(input_.path), input_.type).path
+        path = path or asset_catalogue.location_of(Path(root), job.name, input_)[0].path
         full = os.path.normpath(os.path.join(root, path))
         if not is_within(full, root) or not os.path.exists(full):
             continue

@@ -85,6 +85,10 @@ def of_container(
         return image_staleness.of_labels(
             container.labels, environment, config.decisive, config.path
         )
+    note = state_cache.read(Path(workspace.root), experiment.slug, container.id)
+    if note is not None and note.configuration:
+        kept = {image_staleness.CONFIGURATION: note.configuration}
+        return image_staleness.of_configuration(kept, config.decisive, config.path)
     made_from = state_cache.made_from(Path(workspace.root), experiment.slug, container)
     if made_from is None:
         return []

@@ -32,7 +32,9 @@ class Note:
     """Facts about one container.
 
     `whole`: `loop up` saw its creation succeed. `env` is what a login shell of `user` sets in
-    addition to the container's own variables.
+    addition to the container's own variables. `configuration`: what devcontainer.json and the files
+    that it names said at the creation, for a container that cannot have that in a label, as one of
+    Docker Compose; "" if nobody noted it.
     """
 
     container: str
@@ -41,6 +43,7 @@ class Note:
     env: Mapping[str, str] = field(default_factory=dict)
     whole: bool = False
     made_from: MadeFrom | None = None
+    configuration: str = ""
 
 
 def read(root: Path, slug: str, container: str) -> Note | None:
@@ -66,6 +69,7 @@ def _note(record: Record) -> Note:
             if made_from is not None
             else None
         ),
+        configuration=record.as_str("configuration", ""),
     )
 
 

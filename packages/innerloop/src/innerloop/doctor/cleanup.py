@@ -35,6 +35,7 @@ IN_DOCKER = {"containers", "images", "volumes"}
 # Outputs are results: they are removed only if the person names this kind.
 DEFAULT_KINDS = KINDS[:-1]
 VOLUME = "innerloop-cache-"
+KEPT = "it is kept: `loop runs keep RUN --remove` takes that back"
 
 
 @dataclass(frozen=True, slots=True)
@@ -382,17 +383,29 @@ def _current_environments(workspace: Workspace) -> Iterator[Path]:
             if packages.missing is None:
                 _, version, _ = venv_requirements.interpreter(packages.python)
                 yield venv_requirements.environment_of(
-                    experiment, packages.files, version, packages.text
+                    experiment, packages.files, version, packages.key
                 )
 
 
-def _outputs(workspace: Workspace, older_than: float) -> Iterator[Removable]:
+def outputs(workspace: Workspace, names: Collection[str]) -> list[Removable]:
+    """The outputs of runs, whose folders are named relative to the workspace's root."""
+    return [item for item in _outputs(workspace, -1, names) if item.name in names]
+
+
+def _outputs(
+    workspace: Workspace, older_than: float, names: Collection[str] | None = None
+) -> Iterator[Removable]:
     root = Path(workspace.root)
-    in_use = _in_use(workspace)
     runs = {run.folder: run for run in past_runs.find(root)}
+    kept_by_person = {
+        str(root.joinpath(*run.folder.split("/")[:3])): KEPT
+        for run in runs.values()
+        if run.said.kept
+    }
+    in_use = kept_by_person | _in_use(workspace)
     for path in sorted((root / "outputs").glob("*/*")):
         name = path.relative_to(root).as_posix()
-        if path.is_symlink() or not path.is_dir():
+        if path.is_symlink() or not path.is_dir() or (names is not None and name not in names):
             continue
         days = (time.time() - path.stat().st_mtime) / 86400
         if days >= older_than:

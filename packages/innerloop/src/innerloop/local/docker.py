@@ -21,6 +21,7 @@ from ..docker import (
     engine_location,
     gpus,
     image_build,
+    made_contexts,
 )
 from ..docker.engine import Engine
 from ..docker.engine_facts import EngineFacts
@@ -97,12 +98,11 @@ def plan(run: Run) -> Request:
 
 def prepare(run: Run, request: Request) -> None:
     """Builds the image if it is missing or outdated, and tries once whether a GPU gets into it."""
-    image, conda = run.environment.image, run.environment.conda
+    image = run.environment.image
     if image is None:
         return
     if request.needs_build:
-        if conda is not None:
-            conda_images.write_context(image, conda)
+        made_contexts.write(run.environment)
         image_build.build(run.workspace, run.experiment, image)
     if request.gpu.needs_trial:
         facts = engine_location.ask(image.name, run.workspace.root)

@@ -11,11 +11,13 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ..util import locked_environments, network, process, uv_installer
+from ..model.environment_lock import EnvironmentLock
+from ..util import locked_environments, network, process, uv_installer, venvs
 from ..util.cache_folder import cache_folder
 from ..util.errors import UserError
 from ..util.network import Network
 from ..util.progress import Progress
+from ..util.venvs import OwnInstaller
 
 _TAIL = 15
 _OFFLINE = re.compile(
@@ -56,6 +58,12 @@ def export_lock(folder: Path, target: str, reach: Network) -> None:
     _run(words, "uv.lock", folder, reach, told)
 
 
+def lock_project(folder: Path, reach: Network) -> None:
+    """Write uv.lock for the pyproject.toml in a folder. Raises as `compile_lock` does."""
+    base = getattr(sys, "_base_executable", None) or sys.executable
+    _run(["lock", "--python", base], "pyproject.toml", folder, reach, {})
+
+
 def _run(
     words: Sequence[str], source: str, folder: Path, reach: Network, told: Mapping[str, str]
 ) -> None:
@@ -76,6 +84,23 @@ def _run(
         code = process.follow([*argv, "--quiet"], on_line, cwd=folder, env=environ)
     if code != 0:
         raise _failure(source, lines)
+
+
+def installer(lock: EnvironmentLock, root: Path, environment: Path, python: str) -> OwnInstaller:
+    """How uv makes an environment from its lock or from a pylock.toml, each file checked by hash.
+
+    uv.lock is read where it lies, since it may name packages beside it; the project itself is not
+    installed. UserError if uv cannot be had.
+    """
+    uv, folder = locked_environments.uv(), root / lock.source.folder
+    common = ("--no-python-downloads", "--compile-bytecode", "--python")
+    if lock.source.kind == "uv":
+        sync = (uv, "sync", "--frozen", "--no-install-project", *lock.options, *common, python)
+        return OwnInstaller((sync,), folder, {"UV_PROJECT_ENVIRONMENT": str(environment)})
+    make = (uv, "venv", "--no-config", "--no-python-downloads", "--python", python)
+    target = str(venvs.python_of(environment))
+    sync = (uv, "pip", "sync", "--no-config", *common, target, lock.source.name)
+    return OwnInstaller(((*make, str(environment)), sync), folder)
 
 
 def _failure(source: str, lines: Sequence[str]) -> UserError:

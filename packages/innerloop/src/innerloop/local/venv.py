@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..docker import buildkit, container_context
+from ..model import environment_source
 from ..model.experiment import Experiment
 from ..model.run import Availability, Request, Run
 from ..model.workspace import Workspace
@@ -32,9 +33,12 @@ def available(workspace: Workspace) -> Availability:
 
 def supports(workspace: Workspace, experiment: Experiment) -> bool:
     paths = experiment.paths
-    if paths.source == "conda":
-        return True
-    return bool(paths.lock) and Path(workspace.root, paths.lock).is_file()
+    if paths.source in ("conda", "pixi"):
+        return paths.source == "conda"
+    if paths.lock:
+        return Path(workspace.root, paths.lock).is_file()
+    folder = Path(workspace.root, paths.context)
+    return any((folder / name).is_file() for name in environment_source.OF_VENV)
 
 
 def plan(run: Run) -> Request:

@@ -8,12 +8,15 @@ import posixpath
 import re
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..docker import conda_images, engine
+from ..model import environment_lock, environment_source
 from ..model.dockerfiles.dockerfile import Dockerfile
 from ..model.environment import ResolvedEnvironment
+from ..model.environment_lock import EnvironmentLock, LockUse
+from ..model.environment_source import EnvironmentSource
 from ..model.experiment import TEST_LOCK, Experiment
 from ..model.experiment_paths import LOCK
 from ..model.run import Run
@@ -22,6 +25,8 @@ from ..util import files, locked_environments, process, venvs
 from ..util.errors import UserError
 from ..util.network import Network
 from ..workspace import requirement_files
+from ..workspace.loader import WorkspaceFiles
+from . import uv
 
 # Python's own images: python, python:3.11-slim-bookworm, docker.io/library/python:3 ...
 _OFFICIAL = re.compile(
@@ -35,6 +40,7 @@ class Packages:
 
     `constraints` is the text of a file of constraints, "" for none. `python` is the version that the
     environment asks for, "" for any. `missing` says why venv cannot install it.
+    `lock` is one that uv installs itself.
     """
 
     files: tuple[Path, ...] = ()
@@ -43,11 +49,13 @@ class Packages:
     notes: tuple[str, ...] = ()
     missing: UserError | None = None
     constraints: str = ""
+    lock: EnvironmentLock | None = None
 
     @property
     def key(self) -> str:
         """A text that decides what is installed, besides the files."""
-        return "\0".join(filter(None, (self.text, self.constraints)))
+        lock = self.lock.key if self.lock is not None else ""
+        return "\0".join(filter(None, (self.text, self.constraints, lock)))
 
 
 def packages_for(workspace: Workspace, environment: ResolvedEnvironment) -> Packages:
@@ -56,8 +64,14 @@ def packages_for(workspace: Workspace, environment: ResolvedEnvironment) -> Pack
     An image of Python alone is an environment without packages.
     """
     image = environment.image
+    if environment.lock is not None:
+        return _of_lock(environment.lock)
     if environment.folder and environment.conda is None:
         try:
+            if (source := _lock_in(workspace, environment)) is not None:
+                lock = environment_lock.lock_of(source, _read(workspace), _use(environment))
+                python = version_in(image.dockerfile if image else None)
+                return replace(_of_lock(lock), python=python)
             locks = _locks_of(workspace, environment)
         except UserError as error:
             return Packages(missing=error)
@@ -89,6 +103,46 @@ def packages_for(workspace: Workspace, environment: ResolvedEnvironment) -> Pack
     )
 
 
+def _of_lock(lock: EnvironmentLock) -> Packages:
+    source = lock.source
+    if source.kind == "pixi":
+        return Packages(
+            missing=UserError(
+                f"{source.path} has packages of conda, which the backend venv cannot install",
+                code="environment-needs-docker",
+                where=source.path,
+                hint=engine.advice("Start Docker and use --backend docker"),
+            )
+        )
+    own = f"{sys.version_info.major}.{sys.version_info.minor}"
+    python = "" if source.accepts(own) else source.usual_python
+    if lock.is_uvs:
+        return Packages(python=python, lock=lock)
+    notes = () if lock.is_hashed else (f"{source.path} has no hashes: nothing checks the packages",)
+    return Packages((), lock.requirements, python, notes, constraints=lock.constraints)
+
+
+def _lock_in(workspace: Workspace, environment: ResolvedEnvironment) -> EnvironmentSource | None:
+    """The experiment's own lock, or that beside a Dockerfile, if there are no requirements for pip."""
+    if not environment.folder:
+        return None
+    own = environment.requirements
+    if environment_source.kind_by_name(posixpath.basename(own)) not in (None, "requirements"):
+        return environment_source.source_of(own, _read(workspace), own)
+    requirements = environment.requirements or posixpath.join(environment.folder, LOCK)
+    if Path(workspace.root, requirements).is_file():
+        return None
+    return environment_source.lock_in(environment.folder, _read(workspace))
+
+
+def _read(workspace: Workspace) -> environment_source.Read:
+    return WorkspaceFiles(Path(workspace.root)).read
+
+
+def _use(environment: ResolvedEnvironment) -> LockUse:
+    return "test" if environment.test else "dev" if environment.dev else "job"
+
+
 def install(
     run: Run,
     packages: Packages,
@@ -99,6 +153,22 @@ def install(
 ) -> None:
     """Create the environment of the backend venv with this Python `program`, unless it exists."""
     requirements = list(packages.files)
+    place = run.environment.source
+    if requirements:
+        place = os.path.relpath(requirements[0].parent, run.workspace.root)
+    if (lock := packages.lock) is not None:
+        root = Path(run.workspace.root)
+        venvs.ensure(
+            environment,
+            [],
+            python=program,
+            purpose=f"{run.experiment.name}'s environment ({lock.source.path})",
+            say=say,
+            reach=network,
+            owner=run.workspace.root,
+            installer=uv.installer(lock, root, environment, program),
+        )
+        return
     if not requirements:
         requirements = [environment.with_name(f"{environment.name}.txt")]
         if not venvs.is_ready(environment):
@@ -108,12 +178,11 @@ def install(
                 files.write_text(constraints, packages.constraints)
                 text += f"-c {constraints.name}\n"
             files.write_text(requirements[0], text)
-    folder = os.path.relpath(requirements[0].parent, run.workspace.root)
     venvs.ensure(
         environment,
         requirements,
         python=program,
-        purpose=f"{run.experiment.name}'s environment ({folder})",
+        purpose=f"{run.experiment.name}'s environment ({place})",
         say=say,
         reach=network,
         hashed=all(_has_hashes(path) for path in requirements),
@@ -132,7 +201,7 @@ def requirements(workspace: Workspace, experiment: Experiment, dev: bool = False
 
 
 def _locks_of(workspace: Workspace, environment: ResolvedEnvironment) -> list[Path]:
-    path = environment.lock or posixpath.join(environment.folder, LOCK)
+    path = environment.requirements or posixpath.join(environment.folder, LOCK)
     if not environment.test:
         return locks_of(workspace, path, environment.dev)
     (lock,) = locks_of(workspace, path)

@@ -9,11 +9,12 @@ from ..util.errors import UserError
 from ..util.position import Position
 from .build_context import BuildContext
 from .dockerfiles.dockerfile import Dockerfile
+from .environment_lock import EnvironmentLock
 from .jobs.conda import CondaFile
 
-# Where an environment comes from. "registered": one that Azure ML keeps, for which this workspace's
-# settings may name something else.
-EnvironmentKind = Literal["dockerfile", "conda", "image", "registered", "none"]
+# Where an environment comes from. "lock": a lock without a Dockerfile. "registered": one that Azure
+# ML keeps, for which this workspace's settings may name something else.
+EnvironmentKind = Literal["dockerfile", "conda", "image", "lock", "registered", "none"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,22 +49,26 @@ class ResolvedEnvironment:
     workspace's root, an image, or the reference of a registered environment. `image` is None where
     nothing on this machine stands for it, for the reason in `missing`. `folder` is the build's
     folder, with the requirements that the backend venv installs; "" where nothing is built from a
-    folder. `lock`: their path from the root, "" for `requirements.txt` in that folder. `is_own`: the
-    experiment's own environment. `dev`: the stage with development
-    tools; with `test`, of these only what the tests need. `position` is the file:line of the job that names the environment.
+    folder. `requirements`: their path from the root, "" for `requirements.txt` in that folder, and
+    `lock`: another kind of lock. `is_own`: the experiment's own environment. `dev`: the stage with
+    development tools; with `test`, of these only what the tests need. `position` is the file:line of
+    the job that names the environment. `notes` are about the image, and `file_note` says which file
+    of the workspace stands for a registered environment, "" for none.
     """
 
     kind: EnvironmentKind = "none"
     source: str = ""
     image: Image | None = None
     folder: str = ""
-    lock: str = ""
+    requirements: str = ""
     conda: CondaFile | None = None
+    lock: EnvironmentLock | None = None
     is_own: bool = False
     dev: bool = False
     test: bool = False
     position: Position | str = ""
     notes: tuple[str, ...] = ()
+    file_note: str = ""
     missing: UserError | None = None
 
     @property

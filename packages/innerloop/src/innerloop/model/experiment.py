@@ -125,10 +125,17 @@ class Experiment:
 
     @property
     def test_stage(self) -> Stage | None:
-        """The stage with what the tests need and no more: "test", which copies TEST_LOCK."""
+        """The stage with what the tests need and no more.
+
+        It is "test", if it is generated, copies TEST_LOCK, or if uv installs the group `test` there.
+        """
         stage = self.dockerfile.stage("test")
         copies = (one.rest for one in stage.instructions if one.keyword == "COPY") if stage else ()
-        return stage if any(TEST_LOCK in text.split() for text in copies) else None
+        runs = (one.rest for one in stage.instructions if one.keyword == "RUN") if stage else ()
+        is_for_tests = any(TEST_LOCK in text.split() for text in copies) or any(
+            "--group test" in " ".join(text.split()) for text in runs
+        )
+        return stage if is_for_tests or self.paths.is_generated else None
 
     @property
     def dev_stage(self) -> Stage:

@@ -31,12 +31,17 @@ def planned_pods(
     workspace: Workspace, experiment: Experiment, job: Job, trial: Mapping[str, str]
 ) -> Pods:
     """The pods of the whole job; of a sweep those of one `trial`."""
-    read = loader.WorkspaceFiles(Path(workspace.root)).read
+    disk = loader.WorkspaceFiles(Path(workspace.root))
     try:
         setting = argo_settings.read(experiment.settings.argo)
         registry = workspace.settings.registry
         subject = workflow.Subject(
-            experiment, job, setting, lambda item: (reference(registry, experiment, item), ""), read
+            experiment,
+            job,
+            setting,
+            lambda item: (reference(registry, experiment, item), ""),
+            disk.read,
+            disk.find_asset,
         )
         workflow_plan = workflow.workflow_plan(subject)
         manifest = workflow.manifest(workflow_plan, experiment, name="job", namespace="")

@@ -262,7 +262,7 @@ def _with_env_file(run: Run, columns: tuple[ParityColumn, ...]) -> tuple[ParityC
 def _env_file_of_f5(run: Run) -> str | None:
     """The `envFile` that a person wrote into the launch configuration; None for the usual one."""
     try:
-        generated = launch_json.configuration_of(run.experiment, run.job)
+        generated = _launch_configuration(run)
         found = _configuration(run, str(generated["name"])) if generated else {}
     except UserError:
         return None
@@ -440,7 +440,8 @@ def _argo(run: Run, pod: Pod | UserError, backend: str = "argo") -> ParityColumn
 
 
 def _cloud_environment(run: Run) -> dict[str, ParityFact]:
-    if run.environment.is_own:
+    # What Azure ML keeps under a name is known by that name alone.
+    if run.environment.is_own and not run.environment.file_note:
         return {"environment": ParityFact(_digest(run)), "image": ParityFact(_last_stage(run))}
     named = job_request.describe_environment(run.job.environment, run.job)
     digest = run.environment.digest if run.job.environment.kind in ("build", "conda") else ""
@@ -456,6 +457,9 @@ def _local_environment(run: Run) -> dict[str, ParityFact]:
         return {row: ParityFact("nothing on this machine", why=why) for row in cloud}
     if run.job.environment.kind != "registered":
         return {row: ParityFact(f.value, shown=environment.image.name) for row, f in cloud.items()}
+    if note := environment.file_note:  # the same, as far as the file is what is registered
+        shown = environment.image.name
+        return {row: ParityFact(f.value, why=note, shown=shown) for row, f in cloud.items()}
     why = "innerloop.toml names it for the environment that only Azure ML has"
     return {row: ParityFact(environment.image.name, why=why) for row in cloud}
 
@@ -592,9 +596,15 @@ def _dev_facts(run: Run, dev: Mapping[str, Any]) -> dict[str, ParityFact]:
     }
 
 
+def _launch_configuration(run: Run) -> Mapping[str, Any] | None:
+    """What sync generates for F5; None where F5 starts the job by `loop run`."""
+    disk = loader.WorkspaceFiles(Path(run.workspace.root))
+    return launch_json.configuration_of(run.experiment, run.job, disk.find_asset)
+
+
 def _f5(run: Run, dev: Mapping[str, Any] | UserError) -> ParityColumn:
     """The launch configuration on disk, in the dev container's environment."""
-    generated = launch_json.configuration_of(run.experiment, run.job)
+    generated = _launch_configuration(run)
     if generated is None:
         return ParityColumn(
             "F5", absent="not a single Python program: F5 runs it by `loop run --debug`, as docker"
@@ -610,7 +620,7 @@ def _f5(run: Run, dev: Mapping[str, Any] | UserError) -> ParityColumn:
 
 def _own_configurations(run: Run, dev: Mapping[str, Any] | UserError) -> Iterator[ParityColumn]:
     """Launch configurations of a person's own that start the same program."""
-    generated = launch_json.configuration_of(run.experiment, run.job)
+    generated = _launch_configuration(run)
     if generated is None or isinstance(dev, UserError):
         return
     try:

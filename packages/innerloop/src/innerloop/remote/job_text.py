@@ -30,7 +30,8 @@ def read(order: SubmissionOrder) -> tuple[Job | None, list[Finding]]:
             where=path,
             hint="It says what to run; `scripts/loop help job` shows the shortest one",
         )
+    disk = WorkspaceFiles(root, finds_assets=False)  # a name is sent as it is written
     if not order.sets:
-        return read_and_check(text, path, WorkspaceFiles(root))
+        return read_and_check(text, path, disk)
     job = parse_job_with(text, path, order.sets)
-    return job, check(job, WorkspaceFiles(root))
+    return job, check(job, disk)

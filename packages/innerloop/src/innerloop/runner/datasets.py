@@ -6,13 +6,14 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..model.data_locations import Location, locate
+from ..model.asset_files import note_of
+from ..model.data_locations import Location
 from ..model.experiment import Experiment
 from ..model.jobs.job import Input, Job
 from ..model.workspace import Workspace
 from ..util import files
 from ..util.errors import UserError
-from ..workspace import missing_data
+from ..workspace import asset_catalogue, missing_data
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,7 @@ class Dataset:
 
     `path` is absolute. If it does not exist yet, `url` is where to download it from and `command`
     the command that fetches it with a sign-in, or `missing` is the error when there is no such URL.
+    `note`: which file of the workspace stands for data that Azure ML keeps, "" for none.
     """
 
     path: str
@@ -29,6 +31,7 @@ class Dataset:
     url: str = ""
     command: str = ""
     missing: UserError | None = None
+    note: str = ""
 
 
 def find(
@@ -42,7 +45,12 @@ def find(
     override = setting.path if setting else ""
     if not override and not input_.has_value:
         return None
-    location = Location(override) if override else locate(job.name, str(input_.path), input_.type)
+    location, asset = (
+        (Location(override), None)
+        if override
+        else asset_catalogue.location_of(Path(workspace.root), job.name, input_)
+    )
+    note = note_of(str(input_.path), asset) if asset is not None else ""
     if input_.passes_uri and not override and not location.is_here:
         return None
     path = os.path.normpath(os.path.join(workspace.root, location.path))
@@ -52,11 +60,17 @@ def find(
             _make(workspace, experiment, input_, Path(path))
         return Dataset(path, True, writable=True)
     if os.path.exists(path):
-        return Dataset(path, True, writable)
+        return Dataset(path, True, writable, note=note)
     if location.url:
-        return Dataset(path, False, writable, location.url, location.fetch)
-    missing = _missing(workspace, experiment, job, input_, location)
-    return Dataset(path, False, writable, missing=missing)
+        return Dataset(path, False, writable, location.url, location.fetch, note=note)
+    try:
+        if asset is None and not override:
+            where = job.where("inputs", input_.name)
+            asset_catalogue.data_of(Path(workspace.root), job.name, input_, where)
+        missing = _missing(workspace, experiment, job, input_, location)
+    except UserError as error:
+        missing = error
+    return Dataset(path, False, writable, missing=missing, note=note)
 
 
 def _make(workspace: Workspace, experiment: Experiment, input_: Input, path: Path) -> None:

@@ -7,27 +7,31 @@ read and hashed once.
 from __future__ import annotations
 
 import hashlib
+import os
 import posixpath
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..docker import conda_images
+from ..docker import conda_images, lock_images
 from ..docker.image_build import image_of
+from ..model import environment_lock, environment_source
+from ..model.asset_files import AssetFile, note_of
 from ..model.container import image_name_part
 from ..model.dockerfiles import dockerfile
 from ..model.environment import EnvironmentKind, Image, ResolvedEnvironment
+from ..model.environment_lock import LockUse
 from ..model.experiment import Experiment
 from ..model.jobs import conda
 from ..model.jobs.conda import CondaFile
-from ..model.jobs.environment_file import environment_of
+from ..model.jobs.environment_file import environment_in, environment_of, environment_of_asset
 from ..model.jobs.job import Environment, Job
 from ..model.paths import code_root
 from ..model.workspace import Workspace
 from ..util import files
 from ..util.errors import UserError
 from ..util.position import Position
-from ..workspace import cpu_locks, loader
+from ..workspace import asset_catalogue, cpu_locks, loader
 
 _KINDS: dict[str, EnvironmentKind] = {
     "build": "dockerfile",
@@ -36,6 +40,8 @@ _KINDS: dict[str, EnvironmentKind] = {
     "registered": "registered",
     "none": "none",
 }
+# Kinds that may be a name alone: some files write it as an image.
+_BY_NAME = ("registered", "image")
 
 
 def resolve(
@@ -50,32 +56,71 @@ def resolve(
     """What stands for the job's environment.
 
     `dev` asks for the stage with development tools of the experiment's own environment, whatever
-    the job names; `test` for the one with what the tests need alone, if there is one; `full` for the lock
-    that other machines get. Never raises UserError: it is the result's `missing`.
+    the job names; `test` for the one with what the tests need alone, if there is one; `full` for
+    the lock that other machines get. A name of Azure ML is the environment in the file of the workspace that has it, unless the settings name
+    something else. Never raises UserError: it is the result's `missing`.
     """
-    if (dev and experiment.is_own) or is_own(experiment, job):
-        paths = experiment.paths
-        test = test and experiment.test_stage is not None
-        cpu = cpu_locks.CpuLock() if full else cpu_locks.lock_for(workspace, experiment)
-        return ResolvedEnvironment(
-            kind="image" if paths.source == "image" else "dockerfile",
-            source=paths.environment,
-            image=image_of(workspace, experiment, dev=dev, test=test, full=full),
-            folder=paths.context,
-            lock=cpu.path or paths.lock,
-            conda=_conda_of(workspace, experiment),
-            is_own=True,
-            dev=dev,
-            test=test,
-            position=job.where("environment"),
-            notes=(cpu.note,) if cpu.note else (),
-        )
+    if (dev and experiment.is_own) or is_own(experiment, job, job.environment):
+        return _own(workspace, experiment, job, dev=dev, test=test, full=full)
     unresolved = ResolvedEnvironment(position=job.where("environment"))
+    disk = loader.WorkspaceFiles(Path(workspace.root))
+    asset = None
     try:
-        named = environment_of(job, loader.WorkspaceFiles(Path(workspace.root)).read)
+        named = environment_of(job, disk.read)
+        if (asset := _asset_of(experiment, job, named, disk)) is not None:
+            named = environment_of_asset(asset, job, disk.read)
     except UserError as error:
-        return replace(unresolved, kind="registered", missing=error)
-    resolver = _Resolver(workspace, experiment, job, named)
+        reference = job.environment.reference or ""
+        return replace(unresolved, kind="registered", source=reference, missing=error)
+    if asset is not None and is_own(experiment, job, named):
+        found = _own(workspace, experiment, job, dev=False, test=test, full=full)
+    else:
+        found = _named(_Resolver(workspace, experiment, job, named), unresolved)
+    if asset is None:
+        return found
+    return replace(found, file_note=note_of(_registered_name(job.environment), asset))
+
+
+def _own(
+    workspace: Workspace, experiment: Experiment, job: Job, *, dev: bool, test: bool, full: bool
+) -> ResolvedEnvironment:
+    paths = experiment.paths
+    test = test and experiment.test_stage is not None
+    cpu = cpu_locks.CpuLock() if full else cpu_locks.lock_for(workspace, experiment)
+    return ResolvedEnvironment(
+        kind="image" if paths.source == "image" else "dockerfile",
+        source=paths.environment,
+        image=image_of(workspace, experiment, dev=dev, test=test, full=full),
+        folder=paths.context,
+        requirements=cpu.path or paths.lock,
+        conda=_conda_of(workspace, experiment),
+        is_own=True,
+        dev=dev,
+        test=test,
+        position=job.where("environment"),
+        notes=(cpu.note,) if cpu.note else (),
+    )
+
+
+def _asset_of(
+    experiment: Experiment, job: Job, named: Environment, disk: loader.WorkspaceFiles
+) -> AssetFile | None:
+    """The file that stands for a registered environment. UserError if the choice is not clear."""
+    reference, setting = _registered_name(named), experiment.settings.environment
+    chosen = setting.images.get(reference) or setting.images.get(name_of(reference))
+    if not reference or chosen or setting.image or setting.build or setting.file:
+        return None
+    return disk.find_asset("environment", reference, job.name, job.where("environment"))
+
+
+def _registered_name(named: Environment) -> str:
+    """The reference of an environment that Azure ML keeps; "" for any other."""
+    reference = (named.reference or named.image or "") if named.kind in _BY_NAME else ""
+    return reference if reference.startswith("azureml:") else ""
+
+
+def _named(resolver: _Resolver, unresolved: ResolvedEnvironment) -> ResolvedEnvironment:
+    named, job = resolver.named, resolver.job
     unresolved = replace(unresolved, kind=_KINDS[named.kind], source=resolver.source())
     if named.kind == "build":
         return resolver.of_folder(replace(unresolved, folder=context_of(job, named)))
@@ -87,9 +132,28 @@ def resolve(
     return resolver.of_settings(unresolved)
 
 
-def is_own(experiment: Experiment, job: Job) -> bool:
-    """Whether the job's environment is the experiment's own."""
-    named = job.environment
+def resolve_file(
+    workspace: Workspace,
+    experiment: Experiment,
+    job: Job,
+    path: str,
+    where: Position | str,
+    *,
+    context: str = "",
+    use: LockUse = "job",
+) -> ResolvedEnvironment:
+    """The environment of a file of any kind, or of the folder of one, whatever the job names.
+
+    `where` is the position of what names it, and `context` the folder of a Dockerfile's build, ""
+    for the Dockerfile's own. `use` chooses the groups of a lock. Never raises UserError: it is the
+    result's `missing`.
+    """
+    resolver = _Resolver(workspace, experiment, job, Environment("none"))
+    return resolver.of_file(ResolvedEnvironment(position=where), path, where, context, use)
+
+
+def is_own(experiment: Experiment, job: Job, named: Environment) -> bool:
+    """Whether an environment of the job is the experiment's own."""
     paths = experiment.paths
     if not experiment.is_own:
         return False
@@ -228,7 +292,51 @@ class _Resolver:
             note = f"{absent}: the settings name {setting.build}/Dockerfile for it"
             environment = replace(environment, folder=folder, notes=(note,))
             return self.of_folder(environment, "Dockerfile")
+        if setting.file:
+            where = setting.file_position or self.experiment.paths.settings
+            found = self.of_file(environment, setting.file, where)
+            return replace(
+                found, notes=(f"{absent}: the settings name {setting.file}", *found.notes)
+            )
         return replace(environment, missing=self.nothing(reference, name))
+
+    def of_file(
+        self,
+        environment: ResolvedEnvironment,
+        path: str,
+        where: Position | str,
+        context: str = "",
+        use: LockUse = "job",
+    ) -> ResolvedEnvironment:
+        """The environment of a file of any kind; `context` is the folder of a Dockerfile's build."""
+        read, setting = self.read, self.experiment.settings.environment
+        try:
+            _require_within(path, where)
+            source = environment_source.source_of(path, read, where)
+            environment = replace(environment, source=source.path)
+            if source.kind == "dockerfile":
+                context = context or source.folder
+                name = posixpath.relpath(source.path, context)
+                kind = replace(environment, kind="dockerfile", folder=context)
+                return self.of_folder(kind, name)
+            if source.kind == "asset":
+                named = environment_in(read(source.path) or "", source.path, self.job.name)
+                return _named(replace(self, named=named), environment)
+            if source.kind == "conda":
+                relative = posixpath.relpath(source.path, posixpath.dirname(self.job.name) or ".")
+                python = conda.parse(read(source.path) or "", source.path).python
+                image = setting.base or f"python:{python or source.usual_python}-slim-bookworm"
+                named = Environment("conda", image=image, conda_file=relative)
+                return _named(replace(self, named=named), environment)
+            lock = environment_lock.lock_of(source, read, use)
+            image_ = lock_images.image_on(self.workspace, self.experiment, lock, setting.base)
+        except UserError as error:
+            return replace(environment, missing=error)
+        notes = (lock_images.note_on(lock, setting.base),)
+        return replace(environment, kind="lock", lock=lock, image=image_, notes=notes)
+
+    def read(self, path: str) -> str | None:
+        return loader.WorkspaceFiles(Path(self.workspace.root)).read(path)
 
     def nothing(self, reference: str, name: str) -> UserError:
         file = self.experiment.paths.settings
@@ -243,12 +351,25 @@ class _Resolver:
         if "registries/azureml/" in reference or name.startswith("AzureML-"):
             curated = name.removeprefix("AzureML-").lower()
             hint += f" (Microsoft's own are mcr.microsoft.com/azureml/curated/{curated}:TAG)"
+        if asset_catalogue.of_workspace(os.path.normpath(self.workspace.root)).is_partial:
+            hint += "; only a part of this large workspace was searched for its file"
         return UserError(
             f"the job's environment, {reference}, is registered in Azure ML: this machine has "
             "nothing for it",
             code="environment-registered",
             where=self.position,
             hint=hint,
+        )
+
+
+def _require_within(path: str, where: Position | str) -> None:
+    plain_path = path.replace("\\", "/")
+    if posixpath.normpath(plain_path).startswith("..") or re.match(r"/|[A-Za-z]:", plain_path):
+        raise UserError(
+            f"{path} is outside the workspace",
+            code="outside-workspace",
+            where=where,
+            hint="Name a file of the workspace, relative to its root",
         )
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from .. import local
 from ..history import in_flight, recorder
+from ..history.system_recorder import source_of_process
 from ..local import LocalBackend
 from ..model import grants
 from ..model.run import Request, Run
@@ -138,12 +139,19 @@ def _recorded(started: Started, say: Callable[[str], None]) -> int:
     try:
         with recorder.recorded(run, request) as ending:
             folders += _make_output_folders(run, outputs)
-            if request.engine_container is not None:
+            from ..docker import container_load  # here, since a dry run has no load
+
+            container = request.engine_container
+            if container is not None:
+                ending.watch(lambda: container_load.source(container.name))
                 code = ending.code = _submit(started)
             else:
-                with process.reported_starts(
-                    lambda pid: ending.has_started(process_identity.of(pid))
-                ):
+
+                def has_started(pid: int) -> None:
+                    ending.has_started(process_identity.of(pid))
+                    ending.watch(lambda: source_of_process(pid))
+
+                with process.reported_starts(has_started):
                     code = ending.code = _submit(started)
     finally:
         for folder in folders:

@@ -57,12 +57,14 @@ class PipelinePlan:
 
 
 def read(workspace: Workspace, job: Job) -> Pipeline:
-    return pipeline_of(job, loader.WorkspaceFiles(Path(workspace.root)).read)
+    disk = loader.WorkspaceFiles(Path(workspace.root))
+    return pipeline_of(job, disk.read, disk.find_asset)
 
 
 def swept_job(workspace: Workspace, job: Job) -> Job:
     """A sweep job with the component that its trial names put in its place."""
-    return swept(job, loader.WorkspaceFiles(Path(workspace.root)).read)
+    disk = loader.WorkspaceFiles(Path(workspace.root))
+    return swept(job, disk.read, disk.find_asset)
 
 
 def plan(
@@ -196,6 +198,7 @@ def run_of(planned: PipelinePlan, step: Step, dry: bool = False) -> Run:
         options=tuple(whole.options),
         processes=whole.processes,
         environment=planned.environments.get(step.name),
+        notes=step.notes,
         dry=dry,
     )
     return replace(

@@ -89,6 +89,7 @@ def plan(
     if environment.conda is not None and environment.conda.variables:
         variables = {**environment.conda.variables, **job.environment_variables}
         job = replace(job, environment_variables=variables)
+    named = dict.fromkeys([environment.file_note, *(dataset.note for dataset in data.values())])
     run = Run(
         workspace=workspace,
         experiment=experiment,
@@ -109,7 +110,7 @@ def plan(
         search_space=search_space or {},
         ports={port: ports.free(port) for port in job.ports.values()},
         missing=tuple(missing),
-        notes=(*notes, *notes_on(job, processes), *dict.fromkeys(content)),
+        notes=(*notes, *filter(None, named), *notes_on(job, processes), *dict.fromkeys(content)),
     )
     downloads = [dataset for dataset in data.values() if dataset.url and not dataset.exists]
     # Nothing is downloaded for a run that cannot start.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from ..util import files, toml_positions, undo_journal
 from ..util.errors import UsageError, UserError
 from ..util.undo_journal import Move
 from ..workspace import text_links
+from . import git_ignored, uv_environment
 
 TEMPLATE = Path(__file__).resolve().parent.parent / "templates" / "experiment"
 STAGING = f"{undo_journal.FOLDER}/new"
@@ -35,21 +36,30 @@ TEXTS = {
 Change = Callable[[str, str], str]
 
 
-def create_experiment(workspace: Workspace, name: str, source: str | None) -> engine.SyncOutcome:
+def create_experiment(
+    workspace: Workspace, name: str, source: str | None, *, with_uv: bool = False
+) -> engine.SyncOutcome:
     """Makes src/<name> from the experiment `source`, or from the template (None).
 
-    The outcome is that of its generated files. A kill or an error at any moment leaves the whole
-    experiment or nothing of it.
+    `with_uv`: the template's environment is a project of uv, locked now; UserError if no index
+    answers.
+
+    The outcome is that of its generated files; its notes name what git would not keep. A kill or an
+    error at any moment leaves the whole experiment or nothing of it.
     """
     root = Path(workspace.root)
     check_target(workspace, name)
+    environment = uv_environment.texts_of(root, name) if with_uv else {}
     with engine.change(root, f"the creation of {name}") as change:
         check_target(workspace, name)
         if source is not None:
             _require_copyable(workspace, source)
             require_folder(root, source)
         texts = _copied_texts(root, name, source)
-        _copy(root, root.joinpath(STAGING, *name.split("/")), name, source, texts)
+        staging = root.joinpath(STAGING, *name.split("/"))
+        _copy(root, staging, name, source, texts)
+        if environment:
+            uv_environment.replace_in(staging / "environment", environment)
         files.flush_tree(root / STAGING)
         # The folders of a domain that do not exist yet come in the same step.
         parts = name.split("/")
@@ -57,13 +67,28 @@ def create_experiment(workspace: Workspace, name: str, source: str | None) -> en
         missing = "/".join(parts[:first])
         change.carry_out([Move(f"{STAGING}/{missing}", f"src/{missing}")])
         text_links.record(root, texts)
-        engine.edit_within(change, lambda state: (_made(state, name, source), ()))
-        return engine.sync_within(change)
+        engine.edit_within(change, lambda state: (_made(state, name, source, with_uv), ()))
+        outcome = engine.sync_within(change)
+    ignored = git_ignored.of_new(root, _new_files(root, name, source, outcome))
+    return replace(outcome, notes=(*outcome.notes, *ignored))
 
 
-def _made(state: State, name: str, source: str | None) -> State:
-    """The record of which version's template the experiment came from; a copy has its source's."""
-    version = __version__
+def _new_files(
+    root: Path, name: str, source: str | None, outcome: engine.SyncOutcome
+) -> Iterator[str]:
+    """The files that the tool made. Those of a copy are the team's: git keeps of them what it kept."""
+    yield from outcome.created
+    if source is None:
+        below = root.joinpath("src", *name.split("/")).rglob("*")
+        yield from (path.relative_to(root).as_posix() for path in below if path.is_file())
+
+
+def _made(state: State, name: str, source: str | None, with_uv: bool) -> State:
+    """The record of which version's template the experiment came from; a copy has its source's.
+
+    One with another environment than the template's has none: no newer template fits it.
+    """
+    version = "" if with_uv else __version__
     if source is not None:
         version = state.made.get(dev_container_of(source), "")
     made = {**state.made, dev_container_of(name): version}

@@ -68,6 +68,14 @@ def messages(
     return list(_by_rule(folder, paths, whole).values())
 
 
+def of_new(folder: Path, paths: Iterable[str]) -> list[str]:
+    """`messages` about files that a command has just made; empty without a repository."""
+    made = sorted(path for path in paths if os.path.lexists(folder / path))
+    if not made or process.which("git") is None or not _keeps(folder):
+        return []
+    return list(_by_rule(folder, made, ()).values())
+
+
 def _by_rule(folder: Path, paths: Sequence[str], whole: Sequence[str]) -> dict[str, str]:
     """A message for each rule, by the first path that it is about."""
     found = ignored(folder, paths)

@@ -16,6 +16,7 @@ from pathlib import Path
 from ..local import uv
 from ..model import cpu_lock, requirements
 from ..model.experiment import Experiment
+from ..model.experiment_paths import ExperimentPaths
 from ..model.requirements import Requirement, RequirementEdit
 from ..model.workspace import Workspace
 from ..sync import engine
@@ -68,7 +69,7 @@ def add(
     while True:
         before = dict(_texts(root / folder))
         source = f"{DEV if kind == TEST and f'{TEST}.in' not in before else kind}.in"
-        _require(root / folder, folder, source, before)
+        _require(root / folder, folder, source, before, experiment.paths)
         text, edits = requirements.edited(before[source], asked)
         after = {**before, source: text}
         for name in _to_compile(after, source, is_edited=text != before[source], is_all=not asked):
@@ -97,6 +98,7 @@ def lock(workspace: Workspace, experiment: Experiment, *, cpu: bool = False) -> 
         before = dict(_texts(root / folder))
         if any(name.endswith(".in") for name in before):
             return add(workspace, experiment, (), cpu=cpu)
+        _require_requirements(root / folder, folder, before, experiment.paths)
         source, text = _exported(root, experiment, folder, before)
         after = {**before, f"{JOB}.txt": text}
         after |= _cpu_locks(workspace, folder, before, after, is_asked=cpu)
@@ -222,12 +224,28 @@ def _texts(folder: Path) -> Iterator[tuple[str, str]]:
                 yield name, text
 
 
-def _require(place: Path, folder: str, source: str, texts: Mapping[str, str]) -> None:
-    if source in texts:
+# The program that adds a package to a lock of its own.
+_ADDING = {
+    "uv": "Type `uv add --project {folder} --no-sync PACKAGE`",
+    "poetry": "Type `poetry -C {folder} add --lock PACKAGE`",
+    "pixi": "Type `pixi add --manifest-path {folder} --no-install PACKAGE`",
+    "pylock": "Add the package where {path} comes from, and export that file again",
+}
+
+
+def _require(
+    place: Path, folder: str, source: str, texts: Mapping[str, str], paths: ExperimentPaths
+) -> None:
+    adding = _ADDING.get(paths.source, "").format(folder=folder, path=paths.environment)
+    if source in texts and not adding:
         return
     conda = next((name for name in _names(place) if name.endswith((".yml", ".yaml"))), "")
-    if source == f"{DEV}.in":
+    if adding:
+        hint = adding
+    elif source == f"{DEV}.in":
         hint = f"Write {folder}/{source}, with a line `-c {JOB}.txt`, and install {DEV}.txt in the Dockerfile"
+    elif {"pyproject.toml", "uv.lock"} <= set(_names(place)):
+        hint = f"Type `uv add --project {folder} --no-sync PACKAGE`"
     elif f"{JOB}.txt" in texts:
         hint = (
             f"Write what the code imports into {folder}/{source}, a package a line, or add the "
@@ -242,6 +260,26 @@ def _require(place: Path, folder: str, source: str, texts: Mapping[str, str]) ->
         code="requirements-source-missing",
         where=folder,
         hint=hint,
+    )
+
+
+def _require_requirements(
+    place: Path, folder: str, texts: Mapping[str, str], paths: ExperimentPaths
+) -> None:
+    """UserError if the environment is installed from a lock of another program."""
+    is_project = {PROJECT, UV_LOCK} <= set(_names(place)) and f"{JOB}.txt" not in texts
+    if paths.source not in _ADDING and not is_project:
+        return
+    is_uv = is_project or paths.source == "uv"
+    raise UserError(
+        f"{folder} is not installed from requirements files",
+        code="requirements-source-missing",
+        where=folder,
+        hint=(
+            f"Type `uv lock --project {folder}`"
+            if is_uv
+            else f"Lock it by the program that wrote {paths.environment}"
+        ),
     )
 
 

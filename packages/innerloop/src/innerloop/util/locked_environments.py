@@ -30,6 +30,8 @@ def ensure(group: str) -> Path:
         "mcp": "the MCP server",
         "format": "the environment of the formatters",
         "pytest": "pytest",
+        "tensorboard": "TensorBoard",
+        "mlflow": "MLflow",
         UV: "uv, which locks and installs packages",
     }
     environment = environment_of(group)
@@ -100,6 +102,11 @@ def lock_of(group: str) -> Path:
     if group == "build":  # only in the tool's repository
         return PACKAGE.parents[1] / "requirements-build.txt"
     return PACKAGE / "locks" / f"{group}.txt"
+
+
+def text_of(group: str) -> str:
+    """The text of a lock, with line feeds alone."""
+    return regular_files.read_bytes(lock_of(group)).decode("utf-8").replace("\r", "")
 
 
 def environment_of(group: str) -> Path:

@@ -11,7 +11,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from . import files, network, process, uv_installer
@@ -26,6 +26,15 @@ Say = Callable[[str], None]
 OWNER = "workspace"
 # A download of so many bytes is named where there is no terminal.
 _LARGE = 100_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class OwnInstaller:
+    """Another program that makes an environment: its steps, in a folder, with more variables."""
+
+    steps: tuple[tuple[str, ...], ...]
+    cwd: Path
+    variables: Mapping[str, str] = field(default_factory=dict)
 
 
 def python_of(environment: Path) -> Path:
@@ -63,6 +72,7 @@ def ensure(
     wheels: Path | None = None,
     uv: Callable[[], str] | None = None,
     only_wheels: bool = False,
+    installer: OwnInstaller | None = None,
 ) -> Path:
     """Make the environment from requirements files, unless it is ready, and return it.
 
@@ -70,8 +80,8 @@ def ensure(
     every requirement has hashes; `reach`: the network settings (None: those of this machine);
     `owner`: the root of the workspace it is made for, whose programs may call pip; `wheels`: a folder
     to look in first, so that an index is asked only for what it lacks; `uv` returns the path of uv or
-    "", without it pip installs; `only_wheels`: nothing is built from its source. Of two callers at once,
-    one waits.
+    "", without it pip installs; `only_wheels`: nothing is built from its source; `installer`: makes it
+    instead of pip or uv, and there are no requirements then. Of two callers at once, one waits.
     UserError if it cannot be made, with the end of the installer's output.
     """
     if is_ready(environment):
@@ -95,7 +105,7 @@ def ensure(
                 only_wheels=only_wheels,
                 wheels=wheels if wheels is not None and wheels.is_dir() else None,
             )
-            making.make(program)
+            making.make(program, installer)
             if owner:
                 files.write_text(environment / OWNER, owner)
     return environment
@@ -122,20 +132,40 @@ class _Making:
     only_wheels: bool
     wheels: Path | None
 
-    def make(self, uv: str) -> None:
-        """With uv, and with pip where uv is "" or fails at what pip may be able to do."""
+    def make(self, uv: str, installer: OwnInstaller | None) -> None:
+        """With uv, and with pip where uv is "" or fails at what pip may be able to do.
+
+        An `installer` of its own makes it in its own way.
+        """
         started = time.monotonic()
         self.say(f"innerloop: setting up {self.purpose} (once)")
         files.remove_tree(self.environment)
         if uv and (why := uv_installer.needs_pip(self.network, hashed=self.hashed)):
             self.say(f"innerloop: pip installs, since {why}")
             uv = ""
-        if not (uv and self._with_uv(uv)):
+        if installer is not None:
+            self._with_own(installer)
+        elif not (uv and self._with_uv(uv)):
             self._with_pip()
         text = "".join(f"{path.name}\n" for path in self.requirements)
         files.write_text(self.environment / "ready", text)
         took = time.monotonic() - started
         self.say(f"innerloop: {self.purpose} is ready after {took:.0f} s")
+
+    def _with_own(self, installer: OwnInstaller) -> None:
+        told = uv_installer.variables(
+            self.network, {**os.environ, **self._added}, cache_folder(), self.environment
+        )
+        for step in installer.steps:
+            argv = list(step)
+            if failed := self._run(argv, {**told, **installer.variables}, installer.cwd):
+                raise self._failure(argv, failed)
+        self._add_pip()
+
+    def _add_pip(self) -> None:
+        if self.with_pip:
+            # Python's own copy of pip, from this disk: `uv venv --seed` fetches one without a hash.
+            process.run([str(python_of(self.environment)), "-Im", "ensurepip", "--default-pip"])
 
     def _with_pip(self) -> None:
         """With the pip of the base interpreter if that can, else with one in the environment."""
@@ -174,9 +204,7 @@ class _Making:
             self.say(f"innerloop: uv cannot install this ({reason}); pip tries")
             files.remove_tree(self.environment)
             return False
-        if self.with_pip:
-            # Python's own copy of pip, from this disk: `uv venv --seed` fetches one without a hash.
-            process.run([str(python_of(self.environment)), "-Im", "ensurepip", "--default-pip"])
+        self._add_pip()
         return True
 
     @property
@@ -221,7 +249,7 @@ class _Making:
         if failed := self._run(argv, told):
             raise self._failure(argv, failed)
 
-    def _run(self, argv: list[str], told: Mapping[str, str]) -> list[str]:
+    def _run(self, argv: list[str], told: Mapping[str, str], cwd: Path | None = None) -> list[str]:
         """The output of a step that failed, of one line at least; empty if it did not fail."""
         lines: list[str] = []
         downloads = uv_installer.Downloads()
@@ -233,7 +261,7 @@ class _Making:
                 if not progress.is_live and uv_installer.download_size(line) >= _LARGE:
                     self.say(f"  {line.strip()}")
 
-            code = process.follow(argv, on_line, cwd=self._cwd, env=self._environ(told))
+            code = process.follow(argv, on_line, cwd=cwd or self._cwd, env=self._environ(told))
         return [] if code == 0 else [*lines, *([] if lines else [f"exit code {code}"])]
 
     def _failure(self, argv: Sequence[str], lines: Sequence[str]) -> UserError:

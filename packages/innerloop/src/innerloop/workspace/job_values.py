@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from ..model.asset_files import AssetKind
 from ..model.jobs.job_completion import WorkspaceValues, sorted_values, values_in
 from ..model.workspace import Workspace
 from ..util import regular_files, yaml_text
 from ..util.errors import UserError
-from . import loader
+from . import asset_catalogue, loader
 
 # Job files that are read, and their largest size in bytes.
 MOST_FILES = 300
@@ -37,11 +38,19 @@ def read(workspace: Workspace, path: str) -> WorkspaceValues:
         data_paths = {name: one.path for name, one in settings.items() if one.path}
     except (UserError, OSError):  # what is wrong with the settings is said by `check`
         data_paths = {}
+    assets = {
+        (asset.kind, name): asset.file
+        for asset in asset_catalogue.of_workspace(os.path.normpath(root)).all()
+        for name in (asset.reference, f"azureml:{asset.name}@latest")
+    }
+    data = (*sorted_values(pairs, "data"), *_named("data", assets), *_local_data(root, home))
+    environments = {*sorted_values(pairs, "environment"), *_named("environment", assets)}
     return WorkspaceValues(
         computes=sorted_values(pairs, "compute"),
-        environments=sorted_values(pairs, "environment"),
-        data=(*sorted_values(pairs, "data"), *_local_data(root, home)),
-        components=tuple(sorted(components)),
+        environments=tuple(sorted(environments)),
+        data=tuple(dict.fromkeys(data)),
+        components=(*sorted(components), *_named("component", assets)),
+        described={name: file for (_, name), file in assets.items()},
         build_folders=tuple(sorted(_build_folders(root / home))),
         data_paths=data_paths,
         exists=loader.WorkspaceFiles(root).exists,
@@ -80,6 +89,10 @@ def _document(file: Path) -> Any:
         return yaml_text.parse(content.decode("utf-8-sig"), file.name).value
     except (OSError, UserError, UnicodeDecodeError):
         return None
+
+
+def _named(kind: AssetKind, assets: Mapping[tuple[AssetKind, str], str]) -> list[str]:
+    return sorted(name for of_kind, name in assets if of_kind == kind)
 
 
 def _is_component(document: Any) -> bool:

@@ -50,6 +50,7 @@ module.exports = {
     ThemeColor: Recorded,
     RelativePattern: Recorded,
     ProcessExecution: Recorded,
+    CustomExecution: Recorded,
     Task: Recorded,
     TaskPanelKind: {Dedicated: 2},
     TaskScope: {Workspace: 2},
@@ -63,6 +64,7 @@ module.exports = {
         createTreeView: () => ({onDidChangeVisibility: nothing, dispose: () => {}}),
         createStatusBarItem: shown,
         onDidChangeWindowState: nothing,
+        onDidChangeTextEditorSelection: nothing,
     },
     workspace: {
         workspaceFolders: [],
@@ -87,7 +89,9 @@ module.exports = {
         registerHoverProvider: nothing,
     },
     CodeActionKind: {QuickFix: "quickfix"},
-    tasks: {executeTask: task => void tasks.push(task), onDidEndTaskProcess: nothing},
+    debug: {registerDebugConfigurationProvider: nothing},
+    DebugConfigurationProviderTriggerKind: {Dynamic: 2},
+    tasks: {executeTask: task => void tasks.push(task), onDidEndTaskProcess: nothing, onDidStartTaskProcess: nothing, taskExecutions: []},
     tests: {
         createTestController: () => ({items: new Map(), createRunProfile: () => {}, dispose: () => {}}),
     },

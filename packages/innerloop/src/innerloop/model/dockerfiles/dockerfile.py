@@ -27,6 +27,7 @@ __all__ = [
     "parse",
     "pruned",
     "source_of",
+    "whole",
 ]
 
 
@@ -173,6 +174,12 @@ def pruned(dockerfile: Dockerfile, target: str | None) -> str:
         "".join(instruction.text for instruction in stage.instructions)
         for stage in needed_stages(dockerfile, target)
     )
+
+
+def whole(dockerfile: Dockerfile) -> str:
+    """The text with all its stages."""
+    stages = ("".join(one.text for one in stage.instructions) for stage in dockerfile.stages)
+    return dockerfile.head + "".join(stages)
 
 
 def needed_stages(dockerfile: Dockerfile, target: str | None) -> list[Stage]:

@@ -148,6 +148,18 @@ def _joined(dependencies: list[Any]) -> list[Any]:
     return [*(item for item in dependencies if not isinstance(item, dict)), {"pip": pip}]
 
 
+def requirement_lines(
+    path: str, read: Read, where: Position | str
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The lines of a requirements file, with those of the files that it names, and its constraints.
+
+    UserError at `where` for a file that does not exist or is not in the workspace.
+    """
+    pip = _PipLines(read, where)
+    lines = pip.expanded(f"-r {posixpath.basename(path)}", posixpath.dirname(path))
+    return tuple(lines), tuple(pip.constraints)
+
+
 _REFERENCE = re.compile(
     r"(?P<option>-r|-c|--requirement|--constraint)(?:\s*=\s*|\s+|(?<=-[rc]))(?P<path>\S.*)"
 )
@@ -178,7 +190,7 @@ class _PipLines:
         text = None if posixpath.isabs(path) or path.startswith("..") else self.read(path)
         if text is None:
             raise UserError(
-                f"there is no {path} in the workspace, which {line.strip()} of the conda file names",
+                f"there is no {path} in the workspace, which {line.strip()} names",
                 code="conda-file-missing",
                 where=self.where,
                 hint="Correct the path: it is relative to the file that names it",

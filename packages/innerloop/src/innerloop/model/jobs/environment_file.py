@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from ...util import yaml_text
 from ...util.errors import UserError
+from ..asset_files import AssetFile
 from ..paths import code_root
 from .job import Environment, Job, Reading
 
@@ -36,11 +37,26 @@ def environment_of(job: Job, read: Callable[[str], str | None]) -> Environment:
             where=job.where("environment"),
             hint="Check the path after file:",
         )
-    return _environment(text, path, job.name)
+    return environment_in(text, path, job.name)
 
 
-def _environment(text: str, file: str, job_file: str) -> Environment:
-    """The file's environment, with its paths relative to the job's file."""
+def environment_of_asset(
+    asset: AssetFile, job: Job, read: Callable[[str], str | None]
+) -> Environment:
+    """The environment in the file that stands for a registered one. UserError if it is invalid."""
+    environment = environment_in(read(asset.file) or "", asset.file, job.name)
+    if environment.kind not in ("build", "image", "conda"):
+        raise UserError(
+            "the environment has neither a build nor an image",
+            code="environment-invalid",
+            where=asset.position or asset.file,
+            hint="Write image:, or build: {path: .}",
+        )
+    return environment
+
+
+def environment_in(text: str, file: str, job_file: str) -> Environment:
+    """The file's environment, with its paths relative to the job's file. UserError if it is invalid."""
     parsed = yaml_text.parse(text, file)
     reading = Reading(parsed)
     environment = reading.environment(parsed.value, ())

@@ -24,7 +24,7 @@ class WorkspaceValues:
     """What a workspace's other job files name, and the files that may be named.
 
     `data_paths`: a local path by the name of an input, from the settings. `exists` says whether a
-    path, relative to the root, is there.
+    path, relative to the root, is there. `described` has the file of each asset that one describes.
     """
 
     computes: tuple[str, ...] = ()
@@ -34,6 +34,7 @@ class WorkspaceValues:
     build_folders: tuple[str, ...] = ()
     data_paths: Mapping[str, str] = field(default_factory=dict)
     exists: Callable[[str], bool] = lambda path: False
+    described: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,9 +189,8 @@ def _values(
             text = f"{{build: {{path: {folder}}}}}"
             yield Item(text, "environment", f"The Dockerfile in {folder}", text)
         for environment in known.environments:
-            yield Item(
-                environment, "environment", "Named in a job file of this workspace", environment
-            )
+            detail = _file_of(environment, known) or "Named in a job file of this workspace"
+            yield Item(environment, "environment", detail, environment)
     elif key == "path" and path[-1:] == ("build",):
         yield from (
             Item(one, "environment", "A folder with a Dockerfile", one)
@@ -198,9 +198,19 @@ def _values(
         )
     elif key == "path" and len(path) > 1 and path[-2] == "inputs":
         for address in known.data:
-            yield Item(address, "data", _local(address, path[-1], name, known), address)
+            is_set = path[-1] in known.data_paths
+            described = "" if is_set else _file_of(address, known)
+            detail = described or _local(address, path[-1], name, known)
+            yield Item(address, "data", detail, address)
     elif key == "component":
-        yield from (Item(one, "component", "A component's file", one) for one in known.components)
+        for component in known.components:
+            detail = _file_of(component, known) or "A component's file"
+            yield Item(component, "component", detail, component)
+
+
+def _file_of(reference: str, known: WorkspaceValues) -> str:
+    file = known.described.get(reference, "")
+    return f"Described in {file}" if file else ""
 
 
 def _local(address: str, input_: str, name: str, known: WorkspaceValues) -> str:

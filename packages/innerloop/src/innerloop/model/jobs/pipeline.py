@@ -10,12 +10,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ...util.errors import UserError, close_words, did_you_mean
+from ..asset_files import Find, nothing
 from .bindings import Bound, Source
 from .component import Read
 from .job import Job, Output
 from .pipeline_level import PREVIEWS, Level, Step
 
-__all__ = ["PREVIEWS", "Pipeline", "Read", "Step", "default_compute", "pipeline_of", "swept"]
+__all__ = [
+    "PREVIEWS",
+    "Pipeline",
+    "Read",
+    "Step",
+    "default_compute",
+    "is_chain",
+    "pipeline_of",
+    "swept",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +63,19 @@ class Pipeline:
         return frozenset(dependents - {name})
 
 
-def pipeline_of(job: Job, read: Read) -> Pipeline:
+def is_chain(steps: Sequence[Step]) -> bool:
+    """Whether no two of these, which are in their order, could run at once."""
+    depths: dict[str, int] = {}
+    for step in steps:
+        depths[step.name] = 1 + max((depths.get(name, 0) for name in step.needs), default=0)
+    return len(set(depths.values())) == len(depths)
+
+
+def pipeline_of(job: Job, read: Read, find: Find = nothing) -> Pipeline:
     """The pipeline of a job of kind "pipeline".
+
+    `find` finds the files of the workspace that stand for registered components; without it they
+    stay Azure ML's.
 
     Raises `UserError` for a cycle, an unknown reference, or a missing component file. A step that
     cannot run here has a `problem`.
@@ -63,7 +84,7 @@ def pipeline_of(job: Job, read: Read) -> Pipeline:
     inputs: dict[str, Bound] = {
         name: replace(input_, origin=name) for name, input_ in job.inputs.items()
     }
-    level = Level(job.text, document, (), job.name, inputs, "", read)
+    level = Level(job.text, document, (), job.name, inputs, "", read, find)
     if isinstance(document.get("component"), str) and "jobs" not in document:
         position = job.text.where("component")
         level = level.component_level(document["component"], inputs, "", position)
@@ -89,7 +110,7 @@ def default_compute(job: Job) -> str:
     return job.compute or str(default or "")
 
 
-def swept(job: Job, read: Read) -> Job:
+def swept(job: Job, read: Read, find: Find = nothing) -> Job:
     """A sweep whose trial is a component in its own file, with that component's contents.
 
     They are its command, code and environment. Any other sweep is unchanged.
@@ -97,7 +118,7 @@ def swept(job: Job, read: Read) -> Job:
     trial = job.document.get("trial")
     if not isinstance(trial, str):
         return job
-    level = Level(job.text, job.document, (), job.name, dict(job.inputs), "", read)
+    level = Level(job.text, job.document, (), job.name, dict(job.inputs), "", read, find)
     (step, *_), _ = level.step("", job.document, [])
     if step.problem is not None:
         raise step.problem

@@ -5,6 +5,7 @@ Source: CLI (v2) pipeline job and command component YAML schemas.
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -12,6 +13,7 @@ from typing import Any, Literal
 from ...util.errors import UserError, close_words, did_you_mean
 from ...util.position import Position
 from ...util.yaml_text import YamlText
+from ..asset_files import AssetFile, Find, note_of, nothing
 from .bindings import (
     Bound,
     OutputPart,
@@ -50,6 +52,7 @@ class Step:
     passes: input -> the pipeline's data input that it is bound to.
     gives: output -> the pipeline's output.
     problem: why the step cannot run here; None if it can.
+    notes: which files of the workspace stand for registered components.
     """
 
     name: str
@@ -59,6 +62,7 @@ class Step:
     passes: Mapping[str, str] = field(default_factory=dict)
     gives: Mapping[str, str] = field(default_factory=dict)
     problem: UserError | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -72,7 +76,7 @@ class Level:
 
     `document` is the mapping with `jobs`, at the path `at` of `text`; its paths are relative to
     `file`. `inputs` are what the level's inputs are bound to, and the full names of its steps begin
-    with `prefix`.
+    with `prefix`. `find` finds the files that stand for registered components.
     """
 
     text: YamlText
@@ -82,6 +86,7 @@ class Level:
     inputs: Mapping[str, Bound]
     prefix: str
     read: Read
+    find: Find = nothing
 
     def steps(self) -> tuple[list[Step], dict[str, Source]]:
         """The steps in the file's order, and which of them makes each output of this level.
@@ -152,6 +157,15 @@ class Level:
         key = "trial" if kind == "sweep" else "component"
         at = (*self._at_step(name), key)
         component = body.get(key)
+        try:
+            asset = self._asset(component, at)
+        except UserError as error:
+            return [self._unusable(name, error, body)], {}
+        if asset is not None:
+            steps, outputs = self._executable(
+                name, kind, {**body, key: self._path_to(asset)}, names
+            )
+            return _noted(steps, str(component), asset), outputs
         if isinstance(component, str) and not is_file(component):
             message = f"{described(name)} is a registered component, {component}"
             return [self._registered(name, message, body)], {}
@@ -335,6 +349,13 @@ class Level:
         self, name: str, body: Mapping[str, Any], component: Any, names: Sequence[str]
     ) -> tuple[list[Step], dict[str, Source]]:
         """The steps of a pipeline component, named step.inner."""
+        try:
+            asset = self._asset(component, (*self._at_step(name), "component"))
+        except UserError as error:
+            return [self._unusable(name, error, body)], {}
+        if asset is not None:
+            steps, outputs = self._nested(name, body, self._path_to(asset), names)
+            return _noted(steps, str(component), asset), outputs
         if isinstance(component, str) and not is_file(component):
             message = f"{described(name)} is a registered pipeline component, {component}"
             return [self._registered(name, message, body)], {}
@@ -362,6 +383,9 @@ class Level:
                 where=position,
                 hint="Remove one of its steps",
             )
+        if not is_file(component):  # of a whole pipeline; that of a step is a file already
+            asset = self.find("component", component, self.file, position)
+            component = component if asset is None else self._path_to(asset)
         loaded = read_component(self.file, component, position, self.read)
         reading = Reading(loaded.text)
         inputs = dict(bound)
@@ -370,7 +394,19 @@ class Level:
                 inputs[key] = typed(inputs[key], declaration, self.file, loaded.file)
             elif (input_ := default_input(key, declaration, reading)) is not None:
                 inputs[key] = input_
-        return Level(loaded.text, loaded.document, (), loaded.file, inputs, prefix, self.read)
+        return Level(
+            loaded.text, loaded.document, (), loaded.file, inputs, prefix, self.read, self.find
+        )
+
+    def _asset(self, component: Any, at: tuple[str | int, ...]) -> AssetFile | None:
+        """The file of the workspace for a registered component. UserError if it is not clear."""
+        if not isinstance(component, str) or is_file(component):
+            return None
+        return self.find("component", component, self.file, self.text.where(*at))
+
+    def _path_to(self, asset: AssetFile) -> str:
+        """The file as this level's file would name it."""
+        return posixpath.relpath(asset.file, posixpath.dirname(self.file) or ".")
 
     def _connected(
         self, level: Level, body: Mapping[str, Any], name: str
@@ -467,3 +503,8 @@ class Level:
     def _at_step(self, name: str) -> tuple[str, ...]:
         """A step's path in the text; "" is a standalone sweep."""
         return (*self.at, "jobs", name) if name else self.at
+
+
+def _noted(steps: Sequence[Step], reference: str, asset: AssetFile) -> list[Step]:
+    note = note_of(reference, asset)
+    return [replace(step, notes=(note, *step.notes)) for step in steps]

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from ...util.errors import UserError
 from .. import k8s_quantity
+from ..asset_files import Find, nothing
 from ..experiment import Experiment
 from ..jobs.job import Input, Job
 from ..jobs.overrides import override
@@ -19,11 +20,13 @@ from ..settings.settings import Settings
 from .finding import INFO, Finding, finding_of
 
 
-def check_argo(job: Job, settings: Settings, argo: ArgoSetting, read: Read) -> Iterator[Finding]:
+def check_argo(
+    job: Job, settings: Settings, argo: ArgoSetting, read: Read, find: Find = nothing
+) -> Iterator[Finding]:
     """`settings` and `argo` are the experiment's."""
     yield from _gpus(settings, argo)
     try:
-        jobs = _jobs(job, read)
+        jobs = _jobs(job, read, find)
     except UserError as error:
         yield finding_of(error)
         return
@@ -46,7 +49,9 @@ def check_argo(job: Job, settings: Settings, argo: ArgoSetting, read: Read) -> I
             yield Finding(argo.where(f"data.{name}"), message, hint, "input-undeclared", INFO)
 
 
-def of_experiment(experiment: Experiment, job: Job | None, read: Read) -> Iterator[Finding]:
+def of_experiment(
+    experiment: Experiment, job: Job | None, read: Read, find: Find = nothing
+) -> Iterator[Finding]:
     """Problems of `[argo]` in itself and together with the job; none without `[argo]`."""
     if not experiment.settings.argo:
         return
@@ -57,11 +62,15 @@ def of_experiment(experiment: Experiment, job: Job | None, read: Read) -> Iterat
         return
     # With the workspace's settings alone, the experiment may not be meant for a cluster.
     if job is not None and any(one.at == ("argo",) for one in experiment.settings.argo):
-        yield from check_argo(job, experiment.settings, argo, read)
+        yield from check_argo(job, experiment.settings, argo, read, find)
 
 
 def of_schedule(
-    experiment: Experiment, job: Job | None, schedule: Schedule | None, read: Read
+    experiment: Experiment,
+    job: Job | None,
+    schedule: Schedule | None,
+    read: Read,
+    find: Find = nothing,
 ) -> Iterator[Finding]:
     """What prevents starting an experiment with a `[schedule]` in a cluster."""
     if job is None or schedule is None or ARGO not in schedule.orchestrators:
@@ -81,7 +90,7 @@ def of_schedule(
     except UserError as error:
         yield finding_of(error)
         return
-    yield from check_argo(changed, experiment.settings, argo, read)
+    yield from check_argo(changed, experiment.settings, argo, read, find)
 
 
 def _gpus(settings: Settings, argo: ArgoSetting) -> Iterator[Finding]:
@@ -90,14 +99,14 @@ def _gpus(settings: Settings, argo: ArgoSetting) -> Iterator[Finding]:
         yield Finding(argo.where("gpus"), message, "Remove one of them", "setting-conflict", INFO)
 
 
-def _jobs(job: Job, read: Read) -> list[tuple[Job, frozenset[str]]]:
+def _jobs(job: Job, read: Read, find: Find) -> list[tuple[Job, frozenset[str]]]:
     """Each job that has a command, and the inputs that it takes from earlier steps."""
     if job.kind == "sweep":
-        return [(swept(job, read), frozenset())]
+        return [(swept(job, read, find), frozenset())]
     if job.kind != "pipeline":
         return [(job, frozenset())]
     jobs = []
-    for step in pipeline_of(job, read).steps:
+    for step in pipeline_of(job, read, find).steps:
         if step.problem is not None:
             raise step.problem
         if step.job.kind == "sweep":

@@ -10,15 +10,16 @@ from dataclasses import replace
 
 from ...util.errors import UserError
 from ...util.position import Position
+from ..asset_files import AssetKind
 from ..dockerfiles import dockerfile, start_files
 from ..dockerfiles.dockerfile import Dockerfile
-from ..jobs.environment_file import environment_of, file_of
-from ..jobs.job import Job
+from ..jobs.environment_file import environment_of, environment_of_asset, file_of
+from ..jobs.job import Input, Job
 from ..paths import is_elsewhere
 from .build_rules import check_copies
 from .code_rules import LARGE, check_code, measured
 from .copy_sources import sources_of
-from .finding import INFO, WARNING, Files, Finding, finding_of, refused
+from .finding import INFO, WARNING, Files, Finding, find_in, finding_of, refused
 from .link_rules import check_links
 from .lock_rules import check_locks
 from .reference_rules import where_in_command
@@ -221,7 +222,10 @@ def _script_of(words: list[str]) -> str | None:
 def check_data(job: Job, files: Files) -> Iterator[Finding]:
     """Local data that are missing, or of another type than the job says."""
     for name, input_ in job.inputs.items():
-        if input_.kind != "data" or not input_.path or not is_local(input_.path):
+        if input_.kind != "data" or not input_.path:
+            continue
+        if not is_local(input_.path):
+            yield from _named_data(job, input_, files)
             continue
         if "${{" in input_.path or re.search(r"<[^<>]+>", input_.path):
             continue  # a binding, or reported as a placeholder
@@ -248,6 +252,17 @@ def check_data(job: Job, files: Files) -> Iterator[Finding]:
             )
 
 
+def _named_data(job: Job, input_: Input, files: Files) -> Iterator[Finding]:
+    """Data that Azure ML keeps, of which the files here leave open where they are."""
+    kind: AssetKind = "model" if input_.type.endswith("_model") else "data"
+    try:
+        where = job.where("inputs", input_.name, "path")
+        find_in(files)(kind, input_.path or "", job.name, where)
+    except UserError as error:
+        if error.code == "asset-ambiguous":
+            yield finding_of(error, INFO)
+
+
 # --- the environment -----------------------------------------------------------------------------
 
 
@@ -258,6 +273,9 @@ def _environment(job: Job, files: Files) -> Iterator[Finding]:
         except UserError as error:
             yield finding_of(error)
             return
+    elif job.environment.kind == "registered":
+        yield from _registered(job, files)
+        return
     environment, path = job.environment, ("environment",)
     conda = environment.conda_file
     if isinstance(conda, str) and is_local(conda) and not files.exists(below(job, conda)):
@@ -280,6 +298,25 @@ def _environment(job: Job, files: Files) -> Iterator[Finding]:
     if environment.dockerfile_path is not None:
         position = job.where(*path, "build", "dockerfile_path")
     yield from dockerfile_of(name, position, context, files)
+
+
+def _registered(job: Job, files: Files) -> Iterator[Finding]:
+    """Findings of the file that stands here for an environment that Azure ML keeps.
+
+    They concern runs on this machine alone: Azure ML uses what is registered.
+    """
+    try:
+        reference = job.environment.reference or ""
+        find = find_in(files)
+        asset = find("environment", reference, job.name, job.where("environment"))
+        if asset is None:
+            return
+        environment = environment_of_asset(asset, job, files.read)
+    except UserError as error:
+        yield finding_of(error, INFO)
+        return
+    for finding in _environment(replace(job, environment=environment), files):
+        yield replace(finding, severity=INFO)
 
 
 def _large_context(context: str, position: Position, files: Files) -> Iterator[Finding]:

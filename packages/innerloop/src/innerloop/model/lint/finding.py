@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from ...util.errors import UserError
 from ...util.position import Position
 from ...util.printable import one_line
+from ..asset_files import Find, nothing
 from ..jobs.job import Job
 
 
@@ -141,6 +142,12 @@ def blocks_submission(findings: Iterable[Finding]) -> bool:
 def mapping_of(value: Any) -> Mapping[str, Any]:
     """A value that should be a mapping; an empty one when it is not."""
     return value if isinstance(value, dict) else {}
+
+
+def find_in(files: Files) -> Find:
+    """How these files stand for what Azure ML keeps; not every view of files can look around."""
+    find: Find = getattr(files, "find_asset", nothing)
+    return find
 
 
 class Files(Protocol):

@@ -14,7 +14,7 @@ from ..jobs.pipeline import Step, default_compute, pipeline_of, swept
 from .content_rules import check_contents
 from .exit_code_rules import check_exit_code
 from .file_rules import check_data, check_files
-from .finding import INFO, WARNING, Files, Finding, finding_of, mapping_of, refused
+from .finding import INFO, WARNING, Files, Finding, find_in, finding_of, mapping_of, refused
 from .ignore_rules import check_ignored
 from .reference_rules import check_references, check_variables
 from .step_rules import check_steps
@@ -25,7 +25,12 @@ from .yaml_rules import check_yaml
 __all__ = ["Files", "Finding", "check", "check_text", "read_and_check"]
 
 # Errors about what Azure ML can run and this machine cannot.
-_AZURE_ONLY = ("no-local-equivalent", "component-registered")
+_AZURE_ONLY = (
+    "no-local-equivalent",
+    "component-registered",
+    "asset-ambiguous",
+    "asset-version-missing",
+)
 
 
 def check_text(text: str, name: str, files: Files) -> list[Finding]:
@@ -75,7 +80,7 @@ def _all(job: Job, files: Files) -> Iterator[Finding]:
         yield refused(job, ("trial",), message, hint, "trial-component")
         yield from _search_space(job)
         try:
-            job = swept(job, files.read)
+            job = swept(job, files.read, find_in(files))
         except UserError as error:
             yield _unusable(error)
             return
@@ -110,7 +115,7 @@ def _search_space(job: Job) -> Iterator[Finding]:
 
 def _pipeline(job: Job, files: Files) -> Iterator[Finding]:
     try:
-        pipeline = pipeline_of(job, files.read)
+        pipeline = pipeline_of(job, files.read, find_in(files))
     except UserError as error:
         yield finding_of(error)
         return

@@ -47,12 +47,17 @@ class EnvironmentSetting:
     """What replaces, on this machine, an environment that is registered on Azure ML.
 
     `images`: an image by the environment's name. For every other name: `image`, an image, or
-    `build`, a folder with a Dockerfile (relative to the workspace's root).
+    `build`, a folder with a Dockerfile, or `file`, a lock or another file that says what to install
+    (both relative to the workspace's root). `base` is the image on which it is installed, "" for
+    the usual one. `file_position` is where `file` is set.
     """
 
     image: str = ""
     build: str = ""
+    file: str = ""
+    base: str = ""
     images: Mapping[str, str] = field(default_factory=dict)
+    file_position: Position | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -392,7 +397,7 @@ def _environment(
 ) -> EnvironmentSetting:
     if table is None:
         return base
-    hint = 'Write [environment] and image = "...", or build = "FOLDER"'
+    hint = 'Write [environment] and image = "...", build = "FOLDER" or file = "uv.lock"'
     if not isinstance(table, dict):
         raise UserError(
             f"{section}environment is not a table",
@@ -400,7 +405,7 @@ def _environment(
             where=at("environment"),
             hint=hint,
         )
-    known = ["image", "build", "images"]
+    known = ["image", "build", "file", "base", "images"]
     for key, value in table.items():
         if key not in known:
             what = f'{section}environment: "{key}" is unknown'
@@ -417,6 +422,7 @@ def _environment(
     images = table.get("images", {})
     for path, image in (
         (("image",), table.get("image", "")),
+        (("base",), table.get("base", "")),
         *((("images", key), value) for key, value in images.items()),
     ):
         if not isinstance(image, str) or not (image == "" or is_image_name(image)):
@@ -427,9 +433,12 @@ def _environment(
                 hint="Write a name such as python:3.11-slim",
             )
     return EnvironmentSetting(
-        # The experiment's image or build replaces both of the workspace.
-        image=table.get("image", "" if "build" in table else base.image),
-        build=table.get("build", "" if "image" in table else base.build),
+        # The experiment's image, build or file replaces all three of the workspace.
+        image=table.get("image", "" if {"build", "file"} & set(table) else base.image),
+        build=table.get("build", "" if {"image", "file"} & set(table) else base.build),
+        file=table.get("file", "" if {"image", "build"} & set(table) else base.file),
+        base=table.get("base", base.base),
+        file_position=at("environment", "file") if "file" in table else base.file_position,
         images={**base.images, **images},
     )
 

@@ -153,7 +153,8 @@ def plan(order: SubmissionOrder) -> tuple[ArgoSubmission | None, list[Finding]]:
     findings = _errors(findings)  # what Azure ML alone refuses runs in a cluster
     if job is None or findings:
         return None, findings
-    findings = list(check_argo(job, experiment.settings, setting, WorkspaceFiles(root).read))
+    disk = WorkspaceFiles(root)
+    findings = list(check_argo(job, experiment.settings, setting, disk.read, disk.find_asset))
     if _errors(findings):
         return None, findings
     name = _workflow_name(experiment, order.name)
@@ -190,7 +191,7 @@ def lint(root: Path, experiment: Experiment, job: Job) -> list[Finding]:
     if errors:
         return errors
     setting = argo_settings.read(experiment.settings.argo)
-    return list(check_argo(job, experiment.settings, setting, files.read))
+    return list(check_argo(job, experiment.settings, setting, files.read, files.find_asset))
 
 
 def _errors(findings: Sequence[Finding]) -> list[Finding]:
@@ -237,8 +238,9 @@ def _workflow_request(
             return str(step.environment.image), "IfNotPresent"
         return run_images[image_names.variant(experiment, step)].reference, "IfNotPresent"
 
-    read = WorkspaceFiles(Path(workspace.root)).read
-    workflow_plan = workflow.workflow_plan(workflow.Subject(experiment, job, setting, image, read))
+    disk = WorkspaceFiles(Path(workspace.root))
+    subject = workflow.Subject(experiment, job, setting, image, disk.read, disk.find_asset)
+    workflow_plan = workflow.workflow_plan(subject)
     return workflow_request.plan_workflow(
         workflow_plan, experiment, name=name, namespace=setting.namespace
     )
@@ -246,10 +248,11 @@ def _workflow_request(
 
 def jobs_of(workspace: Workspace, job: Job) -> list[Job]:
     """The jobs with a command: the job itself, a sweep's trial, or a pipeline's steps."""
-    read = WorkspaceFiles(Path(workspace.root)).read
+    disk = WorkspaceFiles(Path(workspace.root))
     if job.kind == "pipeline":
-        return [step.job for step in pipeline_of(job, read).steps if step.problem is None]
-    return [swept(job, read) if job.kind == "sweep" else job]
+        steps = pipeline_of(job, disk.read, disk.find_asset).steps
+        return [step.job for step in steps if step.problem is None]
+    return [swept(job, disk.read, disk.find_asset) if job.kind == "sweep" else job]
 
 
 def _workflow_name(experiment: Experiment, name: str | None) -> str:

@@ -50,7 +50,12 @@ def render(
         return placeholder(f"workflow.parameters.{name}"), "Always"
 
     subject = workflow.Subject(
-        experiment, workflow.with_parameters(job), argo, image, specification.read
+        experiment,
+        workflow.with_parameters(job),
+        argo,
+        image,
+        specification.read,
+        specification.find,
     )
     plan = workflow.workflow_plan(subject)
     name = resource_names.label(experiment.slug, resource_names.LONGEST_CRON)

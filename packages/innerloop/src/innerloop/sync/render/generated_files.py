@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ...model.dockerfiles.dockerfile import pruned
+from ...model.asset_files import Find, nothing
+from ...model.dockerfiles.dockerfile import whole
 from ...model.experiment import Experiment
 from ...model.workspace import Workspace
 
@@ -23,7 +24,9 @@ class Specification:
 
     `jobs` has no entry for an experiment without a job file; `schedules` has those that
     orchestrators start. `read` returns the text of a pipeline component's file, by its path from
-    the root. `formats`: whether `loop format` has a formatter.
+    the root, and `find` the file that stands for what Azure ML keeps. `formats`: whether `loop
+    format` has a formatter. `extension`: whether the workspace has VS Code's extension of the tool,
+    with its schema.
     """
 
     workspace: Workspace
@@ -32,6 +35,8 @@ class Specification:
     schedules: Mapping[str, Schedule] = field(default_factory=dict)
     read: Callable[[str], str | None] = field(default=lambda path: None)
     formats: bool = True
+    find: Find = nothing
+    extension: bool = True
 
 
 def generate(specification: Specification) -> dict[str, Json]:
@@ -57,7 +62,7 @@ def generate(specification: Specification) -> dict[str, Json]:
         if experiment.is_own
     }
     files |= {
-        experiment.paths.dockerfile: pruned(experiment.dockerfile, None)
+        experiment.paths.dockerfile: whole(experiment.dockerfile)
         for experiment in specification.experiments
         if experiment.paths.is_generated
     }

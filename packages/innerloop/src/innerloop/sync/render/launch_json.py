@@ -17,12 +17,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ...model import debug_port
+from ...model.asset_files import AssetKind, Find, nothing
 from ...model.data_locations import locate
 from ...model.editor_variables import has_variable
 from ...model.experiment import Experiment
 from ...model.jobs.command import job_environment, substitute
 from ...model.jobs.job import Job
 from ...model.paths import code_root
+from ...util.errors import UserError
 from .debug_tasks import (
     FOLDER,
     OPEN_FILE_TARGETS,
@@ -48,7 +50,7 @@ def render(specification: Specification) -> Json:
     configurations: list[Json] = []
     for experiment in specification.experiments:
         job = specification.jobs.get(experiment.name)
-        plain = None if job is None else configuration_of(experiment, job)
+        plain = None if job is None else configuration_of(experiment, job, specification.find)
         attached = [
             attach_to(target, ports[experiment.name], order)
             for order, target in enumerate(debug_targets(experiment, job), start=2)
@@ -63,8 +65,11 @@ def ports_of(specification: Specification) -> dict[str, int]:
     return {one.name: debug_port.of(names, one) for one in specification.experiments}
 
 
-def configuration_of(experiment: Experiment, job: Job) -> Json | None:
+def configuration_of(experiment: Experiment, job: Job, find: Find = nothing) -> Json | None:
     """The launch configuration of a job; None when its command is more than one plain program.
+
+    Also None if a file of the workspace, which `find` finds, says where data of Azure ML are: that
+    place depends on what is on a machine, and F5 starts the job by `loop run`.
 
     Raises UserError when the command refers to something that the job does not declare.
     """
@@ -77,6 +82,8 @@ def configuration_of(experiment: Experiment, job: Job) -> Json | None:
     words = plain_python(command)
     code = code_root(job.name, job.code)
     if words is None or code is None or job.distribution is not None:
+        return None
+    if any(_is_in_a_file(experiment, job, name, find) for name in paths):
         return None
     if _is_replaced(command, code, values, outputs, job):
         return None
@@ -102,6 +109,19 @@ def configuration_of(experiment: Experiment, job: Job) -> Json | None:
         **({"preLaunchTask": folders_task(experiment)} if folders else {}),
         "presentation": {"group": experiment.name, "order": 1},
     }
+
+
+def _is_in_a_file(experiment: Experiment, job: Job, name: str, find: Find) -> bool:
+    """Whether a file of the workspace stands for an input's data."""
+    setting, input_ = experiment.settings.data.get(name), job.inputs[name]
+    if (setting is not None and setting.path) or not input_.path:
+        return False
+    kind: AssetKind = "model" if input_.type.endswith("_model") else "data"
+    try:
+        asset = find(kind, input_.path, job.name, job.where("inputs", name))
+    except UserError:  # the run says so
+        return True
+    return asset is not None
 
 
 def _is_replaced(
