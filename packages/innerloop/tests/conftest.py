@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests import fork_server, group_order
 from tests.support import (
@@ -36,11 +36,22 @@ from tests.support import (
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-settings.register_profile("dev", max_examples=50, deadline=None)
+# How long the cases take to make says how busy the machine is, and nothing about the tool.
+_SLOW = [HealthCheck.too_slow]
+settings.register_profile("dev", max_examples=50, deadline=None, suppress_health_check=_SLOW)
 # The same cases at every run: a red CI is the fault of the change, not of the day.
-settings.register_profile("ci", max_examples=100, deadline=None, derandomize=True, print_blob=True)
+settings.register_profile(
+    "ci",
+    max_examples=100,
+    deadline=None,
+    derandomize=True,
+    print_blob=True,
+    suppress_health_check=_SLOW,
+)
 # Of each property some cases, for a run that asks another question, such as whether a Python is fit.
-settings.register_profile("few", max_examples=8, deadline=None, derandomize=True)
+settings.register_profile(
+    "few", max_examples=8, deadline=None, derandomize=True, suppress_health_check=_SLOW
+)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 
 

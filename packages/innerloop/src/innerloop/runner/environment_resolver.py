@@ -30,7 +30,7 @@ from ..model.workspace import Workspace
 from ..util import files
 from ..util.errors import UserError
 from ..util.position import Position
-from ..workspace import asset_catalogue, loader
+from ..workspace import asset_catalogue, cpu_locks, loader
 
 if TYPE_CHECKING:
     from ..model.jobs.conda import CondaFile
@@ -47,17 +47,23 @@ _BY_NAME = ("registered", "image")
 
 
 def resolve(
-    workspace: Workspace, experiment: Experiment, job: Job, *, dev: bool = False, test: bool = False
+    workspace: Workspace,
+    experiment: Experiment,
+    job: Job,
+    *,
+    dev: bool = False,
+    test: bool = False,
+    full: bool = False,
 ) -> ResolvedEnvironment:
     """What stands for the job's environment.
 
     `dev` asks for the stage with development tools of the experiment's own environment, whatever
-    the job names; `test` for the one with what the tests need alone, if there is one. A name of
-    Azure ML is the environment in the file of the workspace that has it, unless the settings name
+    the job names; `test` for the one with what the tests need alone, if there is one; `full` for
+    the lock that other machines get. A name of Azure ML is the environment in the file of the workspace that has it, unless the settings name
     something else. Never raises UserError: it is the result's `missing`.
     """
     if (dev and experiment.is_own) or is_own(experiment, job, job.environment):
-        return _own(workspace, experiment, job, dev=dev, test=test)
+        return _own(workspace, experiment, job, dev=dev, test=test, full=full)
     unresolved = ResolvedEnvironment(position=job.where("environment"))
     disk = loader.WorkspaceFiles(Path(workspace.root))
     asset = None
@@ -69,7 +75,7 @@ def resolve(
         reference = job.environment.reference or ""
         return replace(unresolved, kind="registered", source=reference, missing=error)
     if asset is not None and is_own(experiment, job, named):
-        found = _own(workspace, experiment, job, dev=False, test=test)
+        found = _own(workspace, experiment, job, dev=False, test=test, full=full)
     else:
         found = _named(_Resolver(workspace, experiment, job, named), unresolved)
     if asset is None:
@@ -78,21 +84,23 @@ def resolve(
 
 
 def _own(
-    workspace: Workspace, experiment: Experiment, job: Job, *, dev: bool, test: bool
+    workspace: Workspace, experiment: Experiment, job: Job, *, dev: bool, test: bool, full: bool
 ) -> ResolvedEnvironment:
     paths = experiment.paths
     test = test and experiment.test_stage is not None
+    cpu = cpu_locks.CpuLock() if full else cpu_locks.lock_for(workspace, experiment)
     return ResolvedEnvironment(
         kind="image" if paths.source == "image" else "dockerfile",
         source=paths.environment,
-        image=image_of(workspace, experiment, dev=dev, test=test),
+        image=image_of(workspace, experiment, dev=dev, test=test, full=full),
         folder=paths.context,
-        requirements=paths.lock,
+        requirements=cpu.path or paths.lock,
         conda=_conda_of(workspace, experiment),
         is_own=True,
         dev=dev,
         test=test,
         position=job.where("environment"),
+        notes=(cpu.note,) if cpu.note else (),
     )
 
 

@@ -58,6 +58,13 @@ def tested(run: Run, request: Request, start: Callable[[], int]) -> int:
 
 def _no_pytest(run: Run) -> str:
     paths = run.experiment.paths
+    if paths.source == "image":
+        declaration = run.workspace.declared.get(run.experiment.name)
+        where = declaration.position("environment") if declaration else run.job.name
+        return (
+            f"{where}: pytest is not installed in the image {paths.environment}; declare a "
+            "Dockerfile that starts from the image and installs it"
+        )
     if paths.source != "dockerfile" or paths.is_shared:
         where = paths.environment or run.job.name
         return f"{where}: pytest is not installed in this environment; add it there"
