@@ -46,7 +46,8 @@ class Commands {
             refresh: () => this.live.refreshAll(),
             log: item => this._withRun(item, run => this.documents.showLog(run)),
             stop: item => this._withRun(item, run => this._say("stop", ["cancel", run.run])),
-            outputs: item => this._withRun(item, run => this._reveal(run.folder)),
+            outputs: item => this._withRun(item, run => vscode.commands.executeCommand("revealInExplorer", vscode.Uri.file(path.join(this.tool.root, run.folder)))),
+            tag: item => this._withRun(item, run => this._tag(run)),
             compare: item => this._withRun(item, run => this._compare(run)),
             changes: item => this._withRun(item, run => this._changes(run)),
             jobLog: item => this._job(item, "logs", "--follow"),
@@ -171,9 +172,10 @@ class Commands {
         await this.live.refresh();
     }
 
-    /** @param {string} folder */
-    _reveal(folder) {
-        return vscode.commands.executeCommand("revealInExplorer", vscode.Uri.file(path.join(this.tool.root, folder)));
+    /** @param {Run} run */
+    async _tag(run) {
+        const names = await vscode.window.showInputBox({prompt: `Tag ${run.run} as`, placeHolder: "best"});
+        if (names?.trim()) await this._say("tag", ["runs", "tag", run.folder, ...names.trim().split(/\s+/)]);
     }
 
     /** @param {Run} run */
@@ -196,14 +198,12 @@ class Commands {
 
     /** @param {Item | undefined} item @param {string} verb @param {...string} options */
     async _job(item, verb, ...options) {
-        if (item?.kind !== "job") return;
-        await this.tool.task(`${verb} ${item.job.name}`, [verb, item.job.name, ...options]);
+        if (item?.kind === "job") await this.tool.task(`${verb} ${item.job.name}`, [verb, item.job.name, ...options]);
     }
 
     /** @param {Item} [item] */
     async _update(item) {
-        if (item?.kind !== "outdated") return;
-        await this.tool.task(`update ${item.outdated.experiment}`, item.outdated.update);
+        if (item?.kind === "outdated") await this.tool.task(`update ${item.outdated.experiment}`, item.outdated.update);
     }
 }
 

@@ -9,7 +9,7 @@ const vscode = require("vscode");
  *   backends: string[], problem: string}} Experiment
  * @typedef {{run: string, experiment: string, folder: string, state: string, backend?: string,
  *   started?: string, seconds?: number, headline?: string, scores: Record<string, unknown>,
- *   inputs?: Record<string, unknown>, command?: string, status?: string, git?: any}} Run
+ *   inputs?: Record<string, unknown>, command?: string, status?: string, git?: any, tags?: string[]}} Run
  * @typedef {{name: string, experiment: string, slug: string, state: string, status: string,
  *   backend: string, at: string, url: string}} Job
  * @typedef {{experiment: string, kind: string, changed: string[], update: string[]}} Outdated
@@ -203,7 +203,7 @@ function leaf(id, label, icon) {
 function runItem(run) {
     // What one looks for stands first: the view is narrow.
     const row = leaf(keyOf({kind: "run", run}), aboutRun(run, Date.now()), /** @type {[string, string]} */ (iconOf(run.state)));
-    row.description = run.run;
+    row.description = [...(run.tags || []), run.run].join(" · ");
     row.contextValue = isRunning(run) ? "run.running" : "run.ended";
     const inputs = Object.entries(run.inputs || {}).map(([name, value]) => `${name} = ${value}`);
     row.tooltip = [run.run, aboutRun(run, Date.now()), run.backend, ...inputs].filter(Boolean).join("\n");

@@ -64,14 +64,15 @@ def test_second() -> None:
     assert x == 1
 """
 PIPELINE = """type: pipeline
+settings: {default_compute: azureml:cpu}
 jobs:
   fit:
-    command: python train.py
+    command: python train.py --model ${{outputs.model}}
     code: .
     environment: {build: {path: ./environment}}
     outputs: {model: {}}
   score:
-    command: python score.py --model ${{inputs.model}}
+    command: python train.py --score ${{inputs.model}}
     code: .
     environment: {build: {path: ./environment}}
     inputs: {model: "${{parent.jobs.fit.outputs.model}}"}
@@ -223,7 +224,7 @@ def test_page_of_runs_shows_the_curves_in_a_tab(window: Workbench, going: Worksp
 
     def is_hidden() -> bool:
         try:
-            frame.locator("tbody tr", has_text="curve").locator("input").first.uncheck(timeout=5000)
+            frame.locator("#all").uncheck(timeout=5000)
         except Error:
             return False
         return not shown.is_visible()
@@ -307,8 +308,22 @@ def test_tabs_follow_a_renamed_experiment_with_their_cursors(
     window.press("Control+1")
     window.press("Control+g")
     window.type(":17:3")
-    window.command("Experiment: Rename...")
-    window.pick("Which experiment?", "before")
+    asked = window.page.get_by_text("New name of before")
+
+    def is_asked() -> bool:
+        window.command("Experiment: Rename...")
+        try:
+            window.page.locator("input[placeholder='Which experiment?']").wait_for(timeout=20_000)
+            window.field.fill("before")
+            wait_for("one row", lambda: window.rows.count() == 1, seconds=20)
+            window.press("Enter")
+            asked.wait_for(timeout=20_000)
+        except (Error, AssertionError):
+            window.press("Escape")
+            return False
+        return True
+
+    wait_for("the question for a name", is_asked)
     window.type("after")
     window.page.locator(".breadcrumbs-control", has_text="after").first.wait_for()
     status(window, "Ln 17, Col 3").wait_for()

@@ -109,13 +109,13 @@ def test_first_hour_takes_few_presses_and_has_no_dead_end(
 
     hands.open("train.py")
     hands.key("Control+g")
-    hands.type(":26")
+    hands.type("26")  # after the : that is there
     hands.key("Enter")
     hands.key("F9")
     page.locator(".glyph-margin-widgets .codicon-debug-breakpoint").first.wait_for()
     hands.key("F5")
     page.locator(".debug-top-stack-frame-line").first.wait_for(timeout=600_000)
-    page.locator(".debug-variables .monaco-list-row", has_text="learning_rate").wait_for()
+    page.locator(".debug-call-stack .monaco-list-row", has_text="fit").first.wait_for()
     hands.key("Shift+F5")
     page.locator(".debug-top-stack-frame-line").first.wait_for(state="hidden")
     hands.reached("breakpoint")

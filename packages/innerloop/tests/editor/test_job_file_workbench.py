@@ -66,7 +66,7 @@ def test_a_mistake_is_seen_and_mended_while_it_is_typed(
     window.press("Enter")
     wait_for("the mended key", lambda: "compute: azureml:c" in lines(window))
     wait_for("no problem", lambda: not any('"comput"' in one.message for one in window.problems()))
-    picture(window, "mended")
+    picture(window, "fixed")
     window.press("Control+1")
     window.press("Control+End")
     page.keyboard.type("\nenv")

@@ -16,6 +16,7 @@ const {below, aboutRun, duration, facts, hasEnded, iconOf, ExperimentsView} = pa
 const {LiveState} = part("live_state");
 const {guarded} = part("runs_page");
 const {isOf} = part("tests_panel");
+const {Commands} = part("commands");
 const {DebugTerminal, Launches, argvOf} = part("launches");
 
 /** A workspace whose tool is this script. */
@@ -110,6 +111,8 @@ test("rows of the view say how a run stands", () => {
     assert.equal(view.getTreeItem(child).contextValue, "run.running");
     assert.match(view.getTreeItem(child).label, /^running · \d/);
     assert.equal(view.getTreeItem(child).description, "r1");
+    view.show(stateOf({runs: [run("r1", {tags: ["best", "final"]})]}));
+    assert.equal(view.getTreeItem(view.getChildren(top)[0]).description, "best · final · r1");
     const broken = {kind: "experiment", experiment: {...A, problem: "bad"}};
     assert.deepEqual([view.getTreeItem(broken).contextValue, view.getTreeItem(broken).tooltip], ["experiment.broken", "bad"]);
     assert.equal(view.getTreeItem({kind: "job", job: job("j", {status: "Running"})}).contextValue, "job.open");
@@ -281,6 +284,13 @@ test("a run that was asked for is shown until it is there, or its task has ended
     await live.refreshAll();
     assert.deepEqual(starting(), []);
     live.dispose();
+});
+
+test("a run is tagged by its folder, with every name that was typed", async () => {
+    const asked = [];
+    const commands = new Commands({text: async args => void asked.push(args)}, {refresh: async () => {}});
+    await commands._tag(run("r1"));
+    assert.deepEqual(asked, [["runs", "tag", "outputs/a/r1", "best", "final"]]);
 });
 
 test("the manifest and the code have the same commands, and every menu names one", () => {
