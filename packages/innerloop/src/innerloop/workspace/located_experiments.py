@@ -9,10 +9,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..model import environment_lock, environment_source, experiment_paths
+from ..model import environment_source, experiment_paths
 from ..model.container import is_image_name
-from ..model.dockerfiles import generated, lock_dockerfile
-from ..model.environment_lock import LockUse
+from ..model.dockerfiles import generated
 from ..model.environment_source import LOCK_KINDS, EnvironmentSource
 from ..model.experiment_paths import (
     DOCKERFILE,
@@ -24,7 +23,6 @@ from ..model.experiment_paths import (
     OwnSource,
 )
 from ..model.settings.declarations import Declaration, inner_path
-from ..util import locked_environments
 from ..util.errors import UserError
 from ..util.position import Position
 
@@ -326,6 +324,12 @@ def dockerfile_text(paths: ExperimentPaths, name: str, base: str, read: Read) ->
 
 def _of_lock(paths: ExperimentPaths, base: str, read: Read) -> str:
     """The Dockerfile with a stage for the job, and those for tests and people that need more."""
+    # What only an experiment with a lock needs, YAML among it, takes long to import.
+    from ..model import environment_lock
+    from ..model.dockerfiles import lock_dockerfile
+    from ..model.environment_lock import LockUse
+    from ..util import locked_environments
+
     source = source_in(paths, read)
     uses: tuple[LockUse, ...] = ("test", "dev", "job")
     locks = {use: environment_lock.lock_of(source, read, use, linux=True) for use in uses}
