@@ -197,6 +197,19 @@ def test_without_pytest_it_says_where_to_add_it(workspace: Workspace) -> None:
     assert "src/tiny/environment: pytest is not installed in this environment. " in answer.message
 
 
+@pytest.mark.docker
+def test_without_pytest_in_an_image_it_names_the_declaration(workspace: Workspace) -> None:
+    workspace.write("code/test_it.py", "def test_it() -> None:\n    pass\n")
+    workspace.write("code/job.yml", "command: python -V\ncode: .\n")
+    workspace.write(
+        "innerloop.toml",
+        "[experiments.it]\njob = 'code/job.yml'\nenvironment = 'python:3.11-slim-bookworm'\n",
+    )
+    answer = workspace.loop("test", "it", "--backend", "docker")
+    assert answer.code == 1
+    assert "innerloop.toml:3: pytest is not installed in the image python:3.11" in answer.message
+
+
 # Settings and a conftest.py of the workspace's own tests.
 HOSTILE = {
     "pyproject.toml": '[tool.innerloop]\ngpu = "auto"\n[tool.pytest.ini_options]\naddopts = "--no-such"\n',

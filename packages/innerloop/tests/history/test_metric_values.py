@@ -6,13 +6,12 @@ import json
 import math
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from innerloop.history import json_metrics, metric_values, metrics, past_runs, report
+from innerloop.history import json_metrics, metric_values, metrics, past_runs
 from innerloop.history.past_runs import PastRun
 from innerloop.history.run_metrics import series_of
 from innerloop.util import json_records
@@ -168,41 +167,6 @@ def test_last_value_that_mlflow_has(tmp_path: Path, lines: str, value: float) ->
 )
 def test_divergence_is_of_a_loss_or_the_first_score(scores: dict[str, float], reason: str) -> None:
     assert past_runs.divergence(past(scores=scores)) == reason
-
-
-def figures(text: str) -> list[ElementTree.Element]:
-    start, end = text.index('<div class="charts">'), text.index('<div class="scroll">')
-    return list(ElementTree.fromstring(text[start:end].strip()))
-
-
-def test_page_draws_the_finite_parts_and_marks_the_rest() -> None:
-    curve = ((1.0, 3.0), (2.0, 2.0), (3.0, NAN), (4.0, NAN), (5.0, 2.5), (6.0, INF))
-    text = report.page([past("a", curves={"loss": curve}, scores={"loss": INF})], "x")
-    (figure,) = figures(text)
-    lines = [line.attrib["points"].split() for line in figure.iter("polyline")]
-    assert [len(points) for points in lines] == [2, 1]
-    assert [mark[0].text for mark in figure.iter("text") if mark.get("class") == "diverged"] == [
-        "a, from 3: nan",
-        "a, from 6: inf",
-    ]
-    numbers = [float(n) for points in lines for point in points for n in point.split(",")]
-    assert all(map(math.isfinite, numbers))
-    assert '<td class="number">inf</td>' in text
-
-
-def test_page_with_a_curve_without_any_number_has_a_mark_alone() -> None:
-    (figure,) = figures(report.page([past(curves={"loss": ((1.0, NAN),)})], "x"))
-    assert list(figure.iter("polyline")) == []
-    assert "from 1: nan" in ElementTree.tostring(figure, encoding="unicode")
-
-
-@given(st.lists(st.tuples(st.integers(0, 10**6), st.floats()), min_size=1, max_size=6))
-def test_page_of_any_values_has_finite_coordinates(curve: list[tuple[int, float]]) -> None:
-    points = tuple((float(x), y) for x, y in curve)
-    for element in figures(report.page([past(curves={"loss": points})], "x"))[0].iter():
-        words = [element.get(key, "0") for key in ("x", "y", "x1", "y1", "cx", "cy")]
-        words += element.get("points", "0").replace(",", " ").split()
-        assert all(math.isfinite(float(word)) for word in words)
 
 
 @pytest.mark.parametrize(

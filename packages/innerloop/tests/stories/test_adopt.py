@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 
 from innerloop.model.settings.adoption import FILE
+from innerloop.remote import snapshot
 from innerloop.scaffold import tool_edits, upgrade
-from innerloop.scaffold.adopt import adoption
+from innerloop.scaffold.adopt import adoption, findings, scan
 from innerloop.sync.render import vscode_tasks
-from innerloop.util import undo_journal
+from innerloop.util import jsonc, undo_journal
 from tests.scaffold.adopt.repositories import COMMAND, IGNORED, JOBS, SHAPES
 from tests.stories import made
 from tests.stories.made import git, loop, tree
@@ -68,7 +69,7 @@ def test_repository_gets_the_listed_files_alone_and_leave_takes_them_out(
     plain: Path, shape: str
 ) -> None:
     folder = repository(plain / "a repository é", SHAPES[shape])
-    before = tree(folder)
+    before, sent_before = tree(folder), sent(folder)
     answer = value(here(folder, "--json", "--yes"))
     after = tree(folder)
     new, other = changed(before, after)
@@ -81,10 +82,26 @@ def test_repository_gets_the_listed_files_alone_and_leave_takes_them_out(
     assert not [one["problem"] for one in listed if one["problem"]]
     has_environment = [one["name"] for one in answer["experiments"] if "environment" in one]
     assert {f".devcontainer/{name}/devcontainer.json" for name in has_environment} <= new
+    assert {code: digest for code, digest in sent(folder).items() if code in sent_before} == (
+        sent_before
+    )
+    launch = jsonc.parse((folder / ".vscode/launch.json").read_text()).value
+    for one in launch["configurations"]:
+        paths = [one[key] for key in ("program", "cwd") if "${file" not in one.get(key, "${file")]
+        for path in paths:
+            assert (folder / path.replace("${workspaceFolder}", ".", 1)).exists(), one
     left = loop(folder, "leave", "--yes")
     assert left.code == 0 and "stays:" not in left.out, left
     assert tree(folder) == before
     assert git(folder, "status", "--porcelain") == ""
+
+
+def sent(folder: Path) -> dict[str, str]:
+    """The digest of what a submission sends for each folder of code that a job names."""
+    found = findings.find(scan.read(folder))
+    jobs = [part for job in (*found.jobs, *found.components) for part in (job, *job.inner)]
+    codes = {job.code for job in jobs if job.code and (folder / job.code).is_dir()}
+    return {code: snapshot.read(folder, code).digest for code in codes}
 
 
 def test_preview_lists_what_is_written_and_a_second_run_changes_nothing(plain: Path) -> None:

@@ -36,6 +36,7 @@ COMMANDS = (
         "Rename an experiment with its job, links, outputs and generated files.",
     ),
     Command("add", "Experiments", "Add packages to an experiment's environment, and lock them."),
+    Command("lock", "Experiments", "Compile the locks of an experiment's environment."),
     Command("remove", "Experiments", "Remove an experiment; data and outputs stay."),
     Command(
         "share",

@@ -47,7 +47,10 @@ class CodeDiff:
 def between(root: Path, one: PastRun, other: PastRun) -> CodeDiff:
     """The difference, without an error: where there is none to be had, `why` says the reason."""
     states = [run.record.get("git") or {} for run in (one, other)]
-    left_out = dict.fromkeys(str(path) for state in states for path in state.get("left_out") or ())
+    listed = (state.get("left_out") for state in states)
+    left_out = dict.fromkeys(
+        str(path) for paths in listed if isinstance(paths, list) for path in paths
+    )
     for run, state in zip((one, other), states, strict=True):
         if not _COMMIT.fullmatch(str(state.get("commit") or "")):
             return CodeDiff(why=f"the record of {run.id} has no commit")

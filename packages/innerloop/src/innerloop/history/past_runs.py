@@ -17,7 +17,7 @@ from typing import Any
 from ..util import json_records, process_identity
 from ..util.errors import UsageError
 from ..util.json_records import Record, RecordError
-from . import metric_values, run_metrics, run_notes, written_metrics
+from . import metric_values, run_index, run_metrics, run_notes, written_metrics
 from .recorder import LOG, RECORD
 from .run_metrics import Curve, Series
 from .run_notes import NOTHING, RunNotes
@@ -144,7 +144,8 @@ class PastRun:
 
 def find(root: Path, slug: str | None = None) -> list[PastRun]:
     """The runs of one experiment or of all, the newest last."""
-    runs = (read(root, name, folder) for name, folder in run_folders(root, slug))
+    slugs = [slug] if slug else [folder.name for folder in _folders(root / "outputs")]
+    runs = run_index.read_all(root, slugs, read, _is_final)
     return in_order(run for run in runs if is_shown(run))
 
 
@@ -163,6 +164,11 @@ def is_shown(run: PastRun) -> bool:
 def in_order(runs: Iterable[PastRun]) -> list[PastRun]:
     """The runs in the order of their start, the newest last."""
     return sorted(runs, key=lambda run: (str(run.record.get("started") or ""), run.id))
+
+
+def _is_final(run: PastRun) -> bool:
+    """Whether its files alone say what it is: no process of it is looked for."""
+    return not is_open(run.record) and not run.problems
 
 
 def read(root: Path, slug: str, folder: Path) -> PastRun:

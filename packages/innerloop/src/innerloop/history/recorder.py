@@ -29,7 +29,7 @@ from ..util.errors import UserError
 from ..util.printable import unicode_tree
 from ..util.process_identity import ProcessIdentity
 from ..util.redaction import Redaction
-from . import git_state, run_inputs, tee
+from . import run_inputs, tee
 from .system_recorder import Source, SystemRecorder
 
 FOLDER = ".run"
@@ -193,6 +193,8 @@ def text_of(record: dict[str, Any]) -> str:
 
 
 def _record_code(run: Run, folder: Path, record: _Record) -> None:
+    from . import git_state  # here, in its thread: the program starts meanwhile
+
     root = Path(run.workspace.root)
     record.add(data=record.redaction.tree(run_inputs.data_of(run.data)))
     if packages := run_inputs.packages_of(root, run.environment):

@@ -222,7 +222,8 @@ function column(owner, name) {
 function xs(run, curve, axis) {
   const values = column(run.axes[curve.axis], axis);
   if (axis !== "time" || !values) return values;
-  const start = run.started && run.started <= values[0] ? run.started : values.find(Number.isFinite);
+  const first = values.find(Number.isFinite), wait = first - run.started;
+  const start = wait >= 0 && wait < 3600 ? run.started : first;  // a job may have been in a queue
   return values.map(value => value - start);
 }
 function smoothed(values, weight) {
@@ -531,7 +532,7 @@ function ticksChanged() {
 // --- the tools
 const compareButton = el("button", { type: "button", disabled: true, onclick: openCompare });
 function layTools() {
-  const select = el("select", { onchange: event => set("x", event.target.value) },
+  const select = el("select", { "aria-label": "x axis", onchange: event => set("x", event.target.value) },
     ...["step", "epoch", "time"].map(name => el("option", { value: name, selected: chosen.x === name }, name)));
   const log = el("input", { type: "checkbox", onchange: event => set("log", event.target.checked) });
   log.checked = chosen.log;
@@ -878,7 +879,7 @@ async function follow() {
         const run = runs.get(folder), row = rows.get(folder);
         if (run.alive && row) row.cells[1 + spec.findIndex(one => one.name === "seconds")].textContent = spec.find(one => one.name === "seconds").text(run);
       }
-      if (opened?.folder && !runs.has(opened.folder)) dialog.close();
+      if (opened?.folder && !runs.has(opened.folder)) { opened = null; dialog.close(); }
       followLog();
       refine();
     } catch {

@@ -64,7 +64,7 @@ def _walk(folder: Path, prefix: str, depth: int) -> Iterator[RunFile]:
     try:
         with os.scandir(folder) as entries:
             found = sorted(entries, key=lambda entry: entry.name)
-    except OSError:
+    except (OSError, ValueError):  # gone, closed to this user, or a name that no file can have
         return
     for entry in found:
         try:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ..model.environment import ResolvedEnvironment
+from ..model.environment_lock import EnvironmentLock
 from ..util import regular_files
 from ..util.errors import UserError
 
@@ -22,7 +23,11 @@ PACKAGES = ".run/packages.txt"
 # Data of more files, or that takes longer to look at (in seconds), is recorded without its size.
 MOST_FILES, LONGEST = 50_000, 2.0
 _PIN = re.compile(r"^([A-Za-z0-9][\w.-]*)(?:\[[^\]]*\])?\s*===?\s*([^\s;\\#]+)", re.MULTILINE)
-_LOCKED = re.compile(r'^\[\[packages?\]\]\nname = "([^"\n]+)"\nversion = "([^"\n]+)"', re.MULTILINE)
+# A package of uv.lock and pylock.toml, and the file of a package of conda in pixi.lock.
+_TABLE = re.compile(r'^\[\[packages?\]\]\nname = "([^"\n]+)"\nversion = "([^"\n]+)"', re.MULTILINE)
+_CONDA = re.compile(
+    r"^- conda: \S*/([A-Za-z0-9_.-]+)-([^-/\s]+)-[^-/\s]+\.(?:conda|tar\.bz2)$", re.MULTILINE
+)
 _OTHER_FILE = re.compile(r"^-r\s*(\S+)", re.MULTILINE)
 
 
@@ -31,12 +36,21 @@ def packages_of(root: Path, environment: ResolvedEnvironment) -> dict[str, str]:
     if environment.conda is not None:
         return pinned("\n".join(str(line) for line in environment.conda.requirements))
     if environment.lock is not None:
-        texts = "\n".join(text for _, text in environment.lock.files)
-        return pinned(environment.lock.requirements) or locked(texts)
+        return of_lock(environment.lock)
     path = environment.requirements or (
         f"{environment.folder}/requirements.txt" if environment.folder else ""
     )
     return _of_file(root / path, 3) if path else {}
+
+
+def of_lock(lock: EnvironmentLock) -> dict[str, str]:
+    """The packages in a lock of pip, Poetry, uv, pixi or in a pylock: all that it may install."""
+    if found := pinned(lock.requirements):
+        return found
+    for _, text in lock.files:
+        found |= {_canonical(name): version for name, version in _TABLE.findall(text)}
+        found |= {_canonical(name): version for name, version in _CONDA.findall(text)}
+    return found
 
 
 def _of_file(path: Path, depth: int) -> dict[str, str]:
@@ -52,14 +66,12 @@ def _of_file(path: Path, depth: int) -> dict[str, str]:
 
 def pinned(text: str) -> dict[str, str]:
     """The pins in a requirements file, `name==version` each."""
-    return {re.sub(r"[-_.]+", "-", name).lower(): version for name, version in _PIN.findall(text)}
+    return {_canonical(name): version for name, version in _PIN.findall(text)}
 
 
-def locked(text: str) -> dict[str, str]:
-    """The versions in uv.lock, poetry.lock or pylock.toml, which write them as two lines."""
-    return {
-        re.sub(r"[-_.]+", "-", name).lower(): version for name, version in _LOCKED.findall(text)
-    }
+def _canonical(name: str) -> str:
+    """The name in the form in which two spellings are equal. Source: PEP 503."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def text_of(packages: Mapping[str, str]) -> str:

@@ -21,7 +21,7 @@ from ..model.experiment import TEST_LOCK, Experiment
 from ..model.experiment_paths import LOCK
 from ..model.run import Run
 from ..model.workspace import Workspace
-from ..util import files, process, venvs
+from ..util import files, locked_environments, process, venvs
 from ..util.errors import UserError
 from ..util.network import Network
 from ..workspace import requirement_files
@@ -75,7 +75,8 @@ def packages_for(workspace: Workspace, environment: ResolvedEnvironment) -> Pack
             locks = _locks_of(workspace, environment)
         except UserError as error:
             return Packages(missing=error)
-        return Packages(tuple(locks), python=version_in(image.dockerfile if image else None))
+        python = version_in(image.dockerfile if image else None)
+        return Packages(tuple(locks), python=python, notes=environment.notes)
     if environment.conda is not None:
         packages = environment.conda
         notes = ["pip installs the packages of conda_file, conda's own under the same names"]
@@ -186,6 +187,7 @@ def install(
         reach=network,
         hashed=all(_has_hashes(path) for path in requirements),
         owner=run.workspace.root,
+        uv=locked_environments.uv_or_pip,
     )
 
 

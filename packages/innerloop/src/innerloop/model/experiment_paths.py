@@ -13,13 +13,12 @@ from typing import Literal
 from .environment_source import LOCK_KINDS, SourceKind
 from .naming import slug_of
 from .paths import is_within
+from .source_names import DOCKERFILE as DOCKERFILE
+from .source_names import ENVIRONMENT as ENVIRONMENT
+from .source_names import SETTINGS_FILE as SETTINGS_FILE
+from .source_names import SOURCES as SOURCES
 
-# The folder of experiments, and the names of their parts in it.
-SOURCES = "src"
 JOB_FILE = "azure-ml-job.yaml"
-SETTINGS_FILE = "innerloop.toml"
-ENVIRONMENT = "environment"
-DOCKERFILE = "Dockerfile"
 LOCK = "requirements.txt"
 
 # What an environment is made from: a file, or an image; "none": the experiment has none of its own.

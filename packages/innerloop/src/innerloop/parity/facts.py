@@ -15,8 +15,9 @@ from ..util.redaction import Redaction
 
 ENV_FILE = "env file"
 GPU = "gpu"
+LOCK = "lock"
 ROWS = (
-    "command", "cwd", "variables", ENV_FILE, "environment", "image", "user", "shm", GPU, "mounts",
+    "command", "cwd", "variables", ENV_FILE, "environment", "image", LOCK, "user", "shm", GPU, "mounts",
     "nodes", "options", "changes",
 )  # fmt: skip
 NOT_COMPARED = (

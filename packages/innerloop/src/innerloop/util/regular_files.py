@@ -91,8 +91,12 @@ def read_or_fail(path: Path, largest: int = LARGEST) -> bytes:
 @contextmanager
 def opened(path: Path, *, follow: bool = True) -> Iterator[IO[bytes]]:
     """A regular file of any size, open for reading. Raises and follows links as `read_bytes` does."""
-    _require_regular(path, os.stat(path) if follow else os.lstat(path))
-    with os.fdopen(os.open(path, _FLAGS | (0 if follow else _NO_LINK)), "rb") as file:
+    try:
+        _require_regular(path, os.stat(path) if follow else os.lstat(path))
+        number = os.open(path, _FLAGS | (0 if follow else _NO_LINK))
+    except ValueError as error:  # a zero byte or a lone surrogate in the path
+        raise FileNotFoundError(2, "no such file", str(path)) from error
+    with os.fdopen(number, "rb") as file:
         _require_regular(path, os.fstat(file.fileno()))
         yield file
 

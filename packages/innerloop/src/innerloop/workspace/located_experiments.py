@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..model import environment_lock, environment_source, experiment_paths, requirements
+from ..model import environment_lock, environment_source, experiment_paths
 from ..model.container import is_image_name
 from ..model.dockerfiles import generated, lock_dockerfile
 from ..model.environment_lock import LockUse
@@ -340,6 +340,8 @@ def _of_lock(paths: ExperimentPaths, base: str, read: Read) -> str:
 
 def _follow(text: str, folder: str, read: Read, files: Mapping[str, None]) -> None:
     """Read the files that a requirements file refers to, and those that they refer to."""
+    from ..model import requirements
+
     for reference in requirements.references(text):
         path = experiment_paths.join(folder, reference)
         if path not in files and not path.startswith(("/", "..")) and (inner := read(path)):

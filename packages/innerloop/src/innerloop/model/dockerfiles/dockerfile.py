@@ -5,7 +5,6 @@ Source: Dockerfile reference (FROM, ARG, ENV, USER, ONBUILD, COPY --from, RUN --
 
 from __future__ import annotations
 
-import platform
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -369,6 +368,8 @@ def _platform() -> dict[str, str]:
 
     Source: Dockerfile reference, "Automatic platform ARGs in the global scope".
     """
+    import platform  # here: few Dockerfiles use these arguments
+
     machine = platform.machine().lower()
     arch = {"x86_64": "amd64", "aarch64": "arm64"}.get(machine, machine)
     values = {"PLATFORM": f"linux/{arch}", "OS": "linux", "ARCH": arch, "VARIANT": ""}

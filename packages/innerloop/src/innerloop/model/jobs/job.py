@@ -10,7 +10,6 @@ import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 from typing import Any, Literal, get_args
 
 from ...util import yaml_text
@@ -316,6 +315,8 @@ class Reading:
         elif command is None or command == "":
             what = "the job's command is empty" if "command" in body else "the job has no command"
             hint = "Write `command: python train.py`"
+            from difflib import get_close_matches
+
             similar = get_close_matches("command", [str(key) for key in body], n=1, cutoff=0.7)
             if similar and "command" not in body:
                 hint = f'Write `command:` for "{similar[0]}"'

@@ -107,7 +107,8 @@ class Settings:
     schedule, argo: the unparsed tables.
     Of the workspace only: engine, the client of the container engine (None: the one that is there);
     ca, the file of a company's certificate authority, relative to the root;
-    registry, where prebuilt images are pushed and pulled ("ghcr.io/owner/name"); orchestrators;
+    registry, where prebuilt images are pushed and pulled ("ghcr.io/owner/name");
+    torch_cpu_index, the URL of an index of PyTorch's builds for the CPU ("": PyTorch's own); orchestrators;
     adopted, None for a workspace that `init` made.
     """
 
@@ -121,6 +122,7 @@ class Settings:
     engine: EngineKind | None = None
     ca: str = ""
     registry: str = ""
+    torch_cpu_index: str = ""
     schedule: ScheduleText | None = None
     orchestrators: Orchestrators = field(default_factory=Orchestrators)
     adopted: Adoption | None = None
@@ -147,6 +149,7 @@ def of_workspace(text: str, name: str) -> Settings:
         ca=_word(table.pop("ca", ""), "ca", at),
         # Image names are lower-case.
         registry=_word(table.pop("registry", ""), "registry", at).rstrip("/").lower(),
+        torch_cpu_index=_word(table.pop("torch_cpu_index", ""), "torch_cpu_index", at),
         orchestrators=orchestrators.take_from(table, text, name),
         adopted=adoption.of_table(table.pop("adopted", None), at("adopted")),
         argo=_argo(table.pop("argo", None), text, name, ("tool", "innerloop", "argo")),
@@ -162,11 +165,23 @@ def of_workspace(text: str, name: str) -> Settings:
 
 
 def of_root_file(text: str | None, name: str, settings: Settings) -> Settings:
-    """The workspace's settings with what the root's innerloop.toml says (None: no such file)."""
+    """The workspace's settings with what the root's innerloop.toml says (None: no such file).
+
+    Its keys count for every experiment and job, as those of `[tool.innerloop]`, on top of them.
+    """
     if text is None:
         return settings
-    table = read_toml(text, name).get("adopted")
-    adopted = adoption.of_table(table, position_of(text, name, "adopted"))
+    table = read_toml(text, name)
+    table.pop("experiments", None)  # `declarations` reads them
+    adopted = adoption.of_table(table.pop("adopted", None), position_of(text, name, "adopted"))
+    if "schedule" in table:
+        raise UserError(
+            "[schedule]: a schedule belongs to an experiment",
+            code="setting-misplaced",
+            where=position_of(text, name, "schedule"),
+            hint="Write [experiments.NAME.schedule]",
+        )
+    settings = of_table(table, text, name, (), settings) if table else settings
     return settings if adopted is None else replace(settings, adopted=adopted)
 
 
@@ -188,12 +203,17 @@ def _engine(value: Any, at: _Positions) -> EngineKind | None:
 _WORDS = {
     "ca": re.compile(r"[^\x00-\x1f\x7f]*"),
     "registry": re.compile(r"(?:[A-Za-z0-9][\w.:/-]*)?", re.ASCII),
+    "torch_cpu_index": re.compile(r"(?:https?://[^\s\"'@]+)?"),
 }
 
 
 def _word(value: Any, key: str, at: _Positions) -> str:
     if not isinstance(value, str) or not _WORDS[key].fullmatch(value):
-        example = {"ca": "certificates/company.pem", "registry": "ghcr.io/owner/name"}[key]
+        example = {
+            "ca": "certificates/company.pem",
+            "registry": "ghcr.io/owner/name",
+            "torch_cpu_index": "https://packages.example.com/pytorch-cpu/simple",
+        }[key]
         raise UserError(
             f"[tool.innerloop] {key} = {value!r} is invalid",
             code="setting-invalid",

@@ -82,7 +82,7 @@ def images_of_jobs(
 
 
 def _image_of_job(workspace: Workspace, experiment: Experiment, job: Job, variant: str) -> RunImage:
-    environment = environment_resolver.resolve(workspace, experiment, job)
+    environment = environment_resolver.resolve(workspace, experiment, job, full=True)
     folder = code_root(job.name, job.code)
     code = None if folder is None else snapshot.read(Path(workspace.root), folder)
     base = environment.image

@@ -223,7 +223,10 @@ def _value(experiment: Experiment, job: Job, name: str) -> str | None:
 
 
 def _in_workspace(path: str, folder: str) -> str:
-    return path if posixpath.isabs(path) or path[1:2] == ":" else f"{folder}/{path}"
+    if posixpath.isabs(path) or path[1:2] == ":":
+        return path
+    inner = posixpath.normpath(path)
+    return folder if inner == "." else f"{folder}/{inner}"
 
 
 @dataclass(frozen=True, slots=True)
