@@ -39,7 +39,7 @@ LOSSES = {"a": 10.0, "b": math.nan, "c": -math.inf, "d": 9.5, "e": math.inf, "f"
 CANARY = '"></script><img src=x onerror="canary()"><svg onload=canary()>&lt;'
 GIVEN = os.environ.get("INNERLOOP_SCREENSHOTS", "")
 # What the page may take until it shows something, in milliseconds: the machine may be busy.
-PATIENCE = 12_000
+PATIENCE = 120_000
 expect.set_options(timeout=PATIENCE)
 Opener = Callable[..., Page]
 Server = Callable[..., str]
@@ -194,7 +194,7 @@ def test_page_follows_runs_from_before_the_first_until_they_crash(
     page = opened(served(tmp_path))
     expect(page.locator("#none")).to_be_visible()
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    going = {"alive": True, "tool": process_identity.of(child.pid).json()}
+    going: dict[str, Any] = {"alive": True, "tool": process_identity.of(child.pid).json()}
     folder = write_run(tmp_path, "first", log="begun\n", **going)
     expect(page.locator("#runs tbody tr")).to_contain_text("running")
     page.get_by_role("button", name="first").click()
@@ -291,14 +291,14 @@ def test_run_shows_its_images_tables_and_output_with_a_search(
         image = dialog.get_by_alt_text("confusion.png")
         expect(image).to_have_js_property("naturalWidth", 48)
         expect(dialog.get_by_label("predictions.csv")).to_contain_text("dog")
-        expect(dialog.locator(".added")).to_have_text("+new\n")
+        if address == url:  # a page that can be sent has no patch
+            expect(dialog.locator(".added")).to_have_text("+new\n")
         output = dialog.get_by_label("output", exact=True)
         expect(output).to_contain_text("done")
         assert "\x1b" not in (output.text_content() or "")
         dialog.get_by_label("Search the output").fill("EPOCH 12")
         expect(output).to_have_text("12: epoch 12 of 40\n")
         expect(dialog.locator("mark")).to_have_text("epoch 12")
-    picture(page, "run", dialog)
 
 
 def test_two_ticked_runs_are_compared(url: str, opened: Opener) -> None:
@@ -348,13 +348,15 @@ def test_sweep_and_pipeline_have_a_view_of_their_own(url: str, opened: Opener) -
 
 def test_no_script_of_a_run_runs(tmp_path: Path, served: Server, opened: Opener) -> None:
     name = CANARY.replace("/", "∕")  # a folder's name has no slash
+    keys = ("experiment", "backend", "command", "image", "status")
+    strange: dict[str, Any] = dict.fromkeys(keys, CANARY)
     folder = write_run(
         tmp_path,
         name,
         entries=[{"step": 1, CANARY: 1.0}, {"step": 2, CANARY: math.nan}],
         summary={CANARY: 0.5},
         log=f"{CANARY}\n",
-        **dict.fromkeys(("experiment", "backend", "command", "image", "status"), CANARY),
+        **strange,
         inputs={CANARY: CANARY},
         exit_code=None,
         tool=None,
@@ -469,7 +471,8 @@ def test_page_fits_a_telephone_and_the_dark(url: str, opened: Opener) -> None:
         expect(lines(page, "train/loss")).to_have_count(5)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         papers.append(page.evaluate("getComputedStyle(document.body).backgroundColor"))
-        picture(page, f"page-{scheme}" if width > 400 else "page-narrow")
+        if width > 400:
+            picture(page, f"page-{scheme}")
         page.locator("#runs tbody button").first.click()
         assert page.locator("dialog").evaluate("e => e.getBoundingClientRect().width") <= width
     assert papers[0] == papers[2] == "rgb(255, 255, 255)" and papers[1] == "rgb(13, 17, 23)"

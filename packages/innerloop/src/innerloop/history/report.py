@@ -107,7 +107,10 @@ def _groups(root: Path, runs: Sequence[PastRun]) -> list[report_groups.Group]:
 
 
 def _outputs(root: Path, runs: Sequence[PastRun]) -> dict[str, Any]:
-    """The log, the files and the patch of each run by its folder."""
+    """The log and the files of each run by its folder.
+
+    A page that can be sent has no patch: one may hold what a person wrote into a job file.
+    """
     left = LARGEST_IMAGES
     outputs = {}
     for run in runs:
@@ -118,5 +121,6 @@ def _outputs(root: Path, runs: Sequence[PastRun]) -> dict[str, Any]:
             if file["kind"] == "image" and file["size"] <= min(LARGEST_IMAGE, left):
                 file["url"] = report_files.data_url(folder / file["name"], LARGEST_IMAGE)
                 left -= file["size"]
-        outputs[unicode_text(run.folder)] = {**found, "log": log["text"][-LARGEST_LOG:]}
+        tail = log["text"][-LARGEST_LOG:]
+        outputs[unicode_text(run.folder)] = {**found, "patch": "", "log": tail}
     return outputs
