@@ -59,7 +59,7 @@ FORMS: dict[str, list[tuple[str, ...]]] = {
     "sync": [("sync",)],
     "new": [("new", "second")],
     "add": [("add", "second", "six"), ("add", "line", "six")],
-    "lock": [("lock", "line")],
+    "lock": [("lock", "second"), ("lock", "line", "--torch", "cpu")],
     "rename": [("rename", "second", "third")],
     "share": [("share", "nothing.py", "--with", "line")],
     "init": [("init", "elsewhere", "--wheel", "none.whl")],
