@@ -8,11 +8,12 @@ import os
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 from ..util.cache_folder import cache_folder
 from ..util.errors import UserError
+from ..util.quick_dataclasses import dataclass
 from ..workspace import experiment_names
 from .command_table import BY_NAME
 from .help_topics import TITLES

@@ -7,10 +7,10 @@ Reading the table imports no command, so that `loop help` is fast. A command is 
 from __future__ import annotations
 
 import importlib
-from dataclasses import dataclass
 from types import ModuleType
 
 from ..util.errors import UsageError, did_you_mean
+from ..util.quick_dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from ..util.quick_dataclasses import dataclass
 
 EXPERIMENT = "EXP"
 # A word of an entry that stands for an answer: the question, and the default answer.

@@ -12,7 +12,7 @@ import os
 import posixpath
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from ..model.workspace import Workspace
 from ..sync.render.devcontainer_json import path_of
 from ..util import files, jsonc
 from ..util.errors import UserError
+from ..util.quick_dataclasses import dataclass
 from ..workspace import loader
 
 Json = Any

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
@@ -17,6 +16,7 @@ from ..model.experiment import Experiment
 from ..model.workspace import Workspace
 from ..sync.render.devcontainer_json import path_of
 from ..util import process
+from ..util.quick_dataclasses import dataclass
 
 CONFIG = "devcontainer.config_file"
 FOLDER = "devcontainer.local_folder"

@@ -6,7 +6,6 @@ Checked when the folder is opened, by `loop doctor`, and before a program runs i
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -17,6 +16,7 @@ from ..model.experiment import Experiment
 from ..model.workspace import Workspace
 from ..sync.render.devcontainer_json import CHECKSUMS, CONFIGURATION, MADE_FROM
 from ..util.errors import UserError
+from ..util.quick_dataclasses import dataclass
 from ..workspace import loader
 from . import configuration, discovery, state_cache
 from .configuration import Configuration

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from ..docker import docker_cli
 from ..sync.render.devcontainer_json import CHECKSUMS, CONFIGURATION, MADE_FROM
 from ..util import files, json_records, process
 from ..util.json_records import Record, RecordError
+from ..util.quick_dataclasses import dataclass
 from .discovery import Container
 
 

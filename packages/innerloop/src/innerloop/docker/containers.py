@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
 from ..model.container import EXPERIMENT_LABEL, RUN_LABEL, WORKSPACE_LABEL
 from ..util import process
 from ..util.errors import UserError
+from ..util.quick_dataclasses import dataclass
 from . import client, docker_cli, engine
 
 

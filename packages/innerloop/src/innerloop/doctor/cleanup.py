@@ -11,7 +11,7 @@ import posixpath
 import re
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from ..runner import environment_resolver
 from ..sync import engine
 from ..util import files, json_records, process, venvs
 from ..util.errors import UserError
+from ..util.quick_dataclasses import dataclass
 from ..util.undo_journal import Delete, DropEmpty
 from ..workspace import loader
 

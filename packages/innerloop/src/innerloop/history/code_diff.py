@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..util import files, git, git_folders, process
+from ..util.quick_dataclasses import dataclass
 from .past_runs import PastRun
 from .recorder import PATCH
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ..util import files, git, git_folders, process
 from ..util.errors import UserError
 from ..util.printable import as_unicode
+from ..util.quick_dataclasses import dataclass
 
 # Folders that are never code, also where a repository does not ignore them.
 NOT_CODE = ("outputs/", "data/", ".innerloop/")

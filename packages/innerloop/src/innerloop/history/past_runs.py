@@ -10,13 +10,14 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
 from ..util import json_records, process_identity
 from ..util.errors import UsageError
 from ..util.json_records import Record, RecordError
+from ..util.quick_dataclasses import dataclass
 from . import metric_values, run_index, run_metrics, run_notes, written_metrics
 from .recorder import LOG, RECORD
 from .run_metrics import Curve, Series

@@ -18,7 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from ..util.clock import now
 from ..util.errors import UserError
 from ..util.printable import unicode_tree
 from ..util.process_identity import ProcessIdentity
+from ..util.quick_dataclasses import dataclass
 from ..util.redaction import Redaction
 from . import run_inputs, tee
 from .system_recorder import Source, SystemRecorder

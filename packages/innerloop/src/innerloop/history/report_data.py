@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Any
 
 from ..util.json_records import unicode_text
+from ..util.quick_dataclasses import dataclass
 from . import metric_values, past_runs, run_diff
 from .past_runs import PastRun
 from .run_metrics import Series

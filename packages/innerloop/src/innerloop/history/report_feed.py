@@ -10,11 +10,12 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Any
 
 from ..util.process_identity import Life
+from ..util.quick_dataclasses import dataclass
 from . import (
     code_diff,
     json_metrics,

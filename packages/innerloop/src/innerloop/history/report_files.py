@@ -11,7 +11,6 @@ import csv
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
@@ -19,6 +18,7 @@ from typing import Any, Literal
 from ..util import json_records, regular_files
 from ..util.errors import UserError
 from ..util.json_records import unicode_text
+from ..util.quick_dataclasses import dataclass
 from . import metric_values, recorder
 
 Kind = Literal["image", "table", "file"]

@@ -14,10 +14,10 @@ import json
 import os
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs
 
+from ..util.quick_dataclasses import dataclass
 from . import report, report_files
 from .report_feed import Feed
 

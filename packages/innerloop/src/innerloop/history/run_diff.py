@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
 from ..util.errors import UserError
+from ..util.quick_dataclasses import dataclass
 from . import code_diff, run_inputs, written_metrics
 from .code_diff import CodeDiff
 from .past_runs import PastRun

@@ -12,11 +12,11 @@ import math
 import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import NoReturn
 
 from ..util.errors import UsageError, did_you_mean
 from ..util.position import Position
+from ..util.quick_dataclasses import dataclass
 from . import metric_values
 from .past_runs import PastRun
 

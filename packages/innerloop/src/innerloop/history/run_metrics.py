@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from ..util.quick_dataclasses import dataclass
 from . import metric_values
 
 # (step, value) pairs in order.

@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ..util import change_folder, files, json_records
 from ..util.errors import UserError
 from ..util.json_records import RecordError
+from ..util.quick_dataclasses import dataclass
 
 PATH = ".run/notes.json"
 MOST_TAGS, LONGEST_TAG, LONGEST_NOTE = 50, 60, 10_000

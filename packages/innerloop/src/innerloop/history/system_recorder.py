@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Literal
 
@@ -20,6 +20,7 @@ from ..model.gpu import Gpu
 from ..util import files, load
 from ..util.errors import UserError
 from ..util.load import Load
+from ..util.quick_dataclasses import dataclass
 from . import system_metrics
 
 if TYPE_CHECKING:

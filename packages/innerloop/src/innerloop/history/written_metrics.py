@@ -17,11 +17,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from ..util import regular_files
 from ..util.errors import UserError
+from ..util.quick_dataclasses import dataclass
 from . import event_files, json_metrics, mlflow_store, run_metrics, trainer_logs
 from .run_metrics import RunMetrics
 

@@ -8,7 +8,7 @@ import posixpath
 import re
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from ..docker import conda_images, engine
@@ -24,6 +24,7 @@ from ..model.workspace import Workspace
 from ..util import files, locked_environments, process, venvs
 from ..util.errors import UserError
 from ..util.network import Network
+from ..util.quick_dataclasses import dataclass
 from ..workspace import requirement_files
 from ..workspace.loader import WorkspaceFiles
 from . import uv

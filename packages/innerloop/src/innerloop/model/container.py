@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Literal, Protocol, get_args
 
 from ..util.errors import UserError
+from ..util.quick_dataclasses import dataclass
 from .host_paths import Bind, to_host
 
 # The engines, which are also the names of their clients.

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from ..util.errors import UserError
 from ..util.position import Position
+from ..util.quick_dataclasses import dataclass
 from .build_context import BuildContext
 from .dockerfiles.dockerfile import Dockerfile
 from .environment_lock import EnvironmentLock

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 from ..util.errors import UserError
+from ..util.quick_dataclasses import dataclass
 from . import poetry_lock
 from .environment_source import EnvironmentSource, Read, toml_of
 from .jobs import conda

@@ -12,12 +12,12 @@ import posixpath
 import re
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from ..util.errors import UserError, join_names
 from ..util.jsonc import BOM
 from ..util.position import Position
+from ..util.quick_dataclasses import dataclass
 from ..util.toml_positions import position_of
 
 if sys.version_info >= (3, 11):

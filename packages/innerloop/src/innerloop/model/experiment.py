@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import posixpath
-from dataclasses import dataclass
 
+from ..util.quick_dataclasses import dataclass
 from .dockerfiles.dockerfile import Dockerfile, Stage
 from .experiment_paths import ExperimentPaths, default_paths
 from .naming import slug_of

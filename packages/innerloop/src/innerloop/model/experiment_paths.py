@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
+from ..util.quick_dataclasses import dataclass
 from .environment_source import LOCK_KINDS, SourceKind
 from .naming import slug_of
 from .paths import is_within

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from ..util.quick_dataclasses import dataclass
 
 # What a part without a GPU is given room for: a program with threads of its own, and its data.
 CORES_EACH = 4

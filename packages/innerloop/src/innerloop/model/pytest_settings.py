@@ -9,10 +9,10 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from ..util.jsonc import BOM
+from ..util.quick_dataclasses import dataclass
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from ..util.errors import UserError
 from ..util.jsonc import BOM
+from ..util.quick_dataclasses import dataclass
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -6,8 +6,9 @@ import math
 import re
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Literal
+
+from ..util.quick_dataclasses import dataclass
 
 State = Literal["passed", "failed", "errored", "skipped"]
 _STATES: dict[str, State] = {"failure": "failed", "error": "errored", "skipped": "skipped"}

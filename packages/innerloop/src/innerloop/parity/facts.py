@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
+from ..util.quick_dataclasses import dataclass
 from ..util.redaction import Redaction
 
 ENV_FILE = "env file"

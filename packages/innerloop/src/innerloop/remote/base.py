@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import importlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 from .. import local
 from ..model.run import Backend
 from ..util.errors import UsageError, UserError, did_you_mean
+from ..util.quick_dataclasses import dataclass
 
 if TYPE_CHECKING:
     from ..model.experiment import Experiment

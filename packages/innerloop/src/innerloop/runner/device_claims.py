@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from ..local.process_gpus import CUDA
 from ..model.experiment import Experiment
 from ..model.gpu import GpuSetting
 from ..util import device_locks, host_gpus
 from ..util.host_gpus import HostGpus, VendorGpus
+from ..util.quick_dataclasses import dataclass
 
 # Seconds between two looks at GPUs that are all taken.
 PAUSE = 0.5

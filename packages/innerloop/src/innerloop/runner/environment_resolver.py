@@ -10,7 +10,7 @@ import hashlib
 import os
 import posixpath
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +30,7 @@ from ..model.workspace import Workspace
 from ..util import files
 from ..util.errors import UserError
 from ..util.position import Position
+from ..util.quick_dataclasses import dataclass
 from ..workspace import asset_catalogue, cpu_locks, loader
 
 if TYPE_CHECKING:

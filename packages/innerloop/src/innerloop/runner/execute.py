@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from .. import local
@@ -19,6 +19,7 @@ from ..model.run_secrets import secrets_of
 from ..util import consent, console, files, network, process, process_identity
 from ..util.errors import UserError, combine
 from ..util.process import OutOfTime
+from ..util.quick_dataclasses import dataclass
 from . import env_file, failure_report, written_files
 from .plan import new_id, plan, plan_command
 

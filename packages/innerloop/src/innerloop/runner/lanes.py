@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from ..model import parallelism
 from ..model.parallelism import Machine, Parallelism
 from ..model.run import Run
 from ..util import ports
+from ..util.quick_dataclasses import dataclass
 from . import device_claims
 from .device_claims import ClaimableGpu
 from .execute import Started

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import queue
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Protocol
 
 from ..util import process
 from ..util.process import LineProgram
+from ..util.quick_dataclasses import dataclass
 from . import part_process
 from .part_process import Part
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from ..model.jobs.pipeline import Step
+from ..util.quick_dataclasses import dataclass
 from . import lanes, parallel_parts
 from .lanes import Lanes
 from .part_process import Part

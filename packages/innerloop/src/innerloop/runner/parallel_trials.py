@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from ..model.run import Run
+from ..util.quick_dataclasses import dataclass
 from . import lanes, parallel_parts
 from .lanes import Lanes
 from .part_process import Part

@@ -12,12 +12,13 @@ import pickle
 import struct
 import sys
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from ..model.run import Run
 from ..util import console, process
 from ..util.errors import UserError
+from ..util.quick_dataclasses import dataclass
 from . import device_claims, execute
 from .device_claims import ClaimableGpu
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from ..model.parallelism import Parallelism
 from ..model.run import Request, Run
 from ..util import console, files
 from ..util.errors import UserError, combine
+from ..util.quick_dataclasses import dataclass
 from . import execute, lanes, pipeline_record, sweep_executor, written_files
 from .execute import Started
 from .lanes import Lanes

@@ -6,7 +6,7 @@ import json
 import math
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,6 +17,7 @@ from ..model.jobs.mlflow_env import TRACKING
 from ..model.run import Run
 from ..util import files
 from ..util.errors import UserError
+from ..util.quick_dataclasses import dataclass
 from . import execute, lanes, parallel_trials, written_files
 from .execute import Started
 from .lanes import Lanes

@@ -6,13 +6,13 @@ import json
 import posixpath
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from ..model import test_results
 from ..model.experiment import Experiment
 from ..model.shared_code import COMMON
 from ..util import files
+from ..util.quick_dataclasses import dataclass
 
 # pytest's exit code for unknown options.
 PYTEST_USAGE_ERROR = 4

@@ -6,12 +6,12 @@ import os
 import re
 import shlex
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from ..util import files, process
 from ..util.printable import one_line
 from ..util.process import CompletedCommand
+from ..util.quick_dataclasses import dataclass
 
 NO_GIT = "git is not on PATH, so no repository was made: `git init` makes one"
 

@@ -10,7 +10,7 @@ import os
 import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from ..history import in_flight
@@ -20,6 +20,7 @@ from ..sync import engine, retraction, transaction
 from ..sync.transaction import STATE, Change
 from ..util import files
 from ..util.errors import UserError
+from ..util.quick_dataclasses import dataclass
 from ..util.undo_journal import Delete, DropEmpty, Step, Write
 from ..workspace import formatter_files
 from . import adopted_template, git_ignored, made_files, marked_block

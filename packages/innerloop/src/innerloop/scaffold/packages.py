@@ -10,7 +10,6 @@ import os
 import posixpath
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from ..local import uv
@@ -22,6 +21,7 @@ from ..model.workspace import Workspace
 from ..sync import engine
 from ..util import files, locked_environments, regular_files, wheels
 from ..util.errors import UserError, join_names
+from ..util.quick_dataclasses import dataclass
 from ..util.undo_journal import Write
 from ..workspace import loader
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import posixpath
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from ..sync.render.generated_paths import dev_container_files
 from ..sync.state_file import State
 from ..util import files, regular_files
 from ..util.jsonc import ParseError
+from ..util.quick_dataclasses import dataclass
 from ..util.undo_journal import DropEmpty, MakeLink, Move, Step, Write
 from ..workspace import loader, text_links
 from . import create, git_ignored

@@ -10,7 +10,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from .. import __version__
@@ -19,6 +19,7 @@ from ..sync.render.settings_json import JOB_SCHEMA
 from ..util import files, regular_files, versions
 from ..util.cache_folder import cache_folder
 from ..util.errors import UserError
+from ..util.quick_dataclasses import dataclass
 from ..util.undo_journal import Delete, Step, Write, WriteBytes
 from ..util.wheels import WHEELS
 from ..workspace import formatter_files

@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from .. import __version__
@@ -20,6 +19,7 @@ from ..sync.engine import SyncOutcome
 from ..util import files, git_markers, undo_journal, versions
 from ..util.errors import UserError
 from ..util.position import Position
+from ..util.quick_dataclasses import dataclass
 from ..util.undo_journal import Step, Write, WriteBytes
 from ..util.wheels import WHEELS
 from ..workspace import formatter_files

@@ -11,13 +11,13 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 from ..sync import engine
 from ..util import files, locked_environments, network, pip, process, wheels
 from ..util.cache_folder import cache_folder
 from ..util.errors import UserError, join_names
+from ..util.quick_dataclasses import dataclass
 from ..util.undo_journal import Delete, Move
 from ..util.wheels import PLATFORMS, LockedPackage, Target, Wheel
 from . import workspace_template

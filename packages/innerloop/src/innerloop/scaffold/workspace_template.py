@@ -15,8 +15,9 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from ..util.quick_dataclasses import dataclass
 
 PACKAGE = Path(__file__).resolve().parent.parent
 FOLDER = "templates/workspace"

@@ -6,7 +6,7 @@ import os
 import posixpath
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from ..docker import (
@@ -43,6 +43,7 @@ from ..model.workspace import Workspace
 from ..runner.plan import new_id
 from ..util import console, files, ports, redaction
 from ..util.errors import UserError, combine
+from ..util.quick_dataclasses import dataclass
 from ..workspace import asset_catalogue, folder_reader
 from ..workspace.deploy_folder import DeployFolder
 from ..workspace.loader import current_experiment, digest_of

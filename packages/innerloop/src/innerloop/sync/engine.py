@@ -10,7 +10,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -28,6 +28,7 @@ from ..util.json_values import same
 from ..util.jsonc import ParseError, parse
 from ..util.position import Position
 from ..util.printable import one_line
+from ..util.quick_dataclasses import dataclass
 from ..workspace import formatter_files, loader
 from . import (
     contested_bases,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Set
-from dataclasses import dataclass
 from pathlib import Path
 
 from ..util import files
 from ..util.errors import UserError
 from ..util.json_values import Json, same
 from ..util.jsonc import ParseError, parse
+from ..util.quick_dataclasses import dataclass
 from . import three_way, three_way_text
 from .conflicts import Merged
 from .merge_rules import EDITOR_FILES

@@ -20,7 +20,6 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -39,6 +38,7 @@ from .confined import (
     release,
 )
 from .errors import UserError
+from .quick_dataclasses import dataclass
 
 __all__ = ["confine", "confining", "is_link", "is_trusted", "release"]
 

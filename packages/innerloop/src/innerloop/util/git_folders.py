@@ -8,11 +8,11 @@ worktree.useRelativePaths) a relative one. Source: gitrepository-layout(5), git-
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
 from . import regular_files
 from .errors import UserError
+from .quick_dataclasses import dataclass
 
 _LONGEST = 65_536
 

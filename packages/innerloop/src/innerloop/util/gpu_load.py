@@ -8,10 +8,10 @@ from __future__ import annotations
 import ctypes
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from . import nvml, process
+from .quick_dataclasses import dataclass
 
 # nvidia-smi takes up to a second of a core: it is asked no more often (in seconds).
 SLOW = 60.0

@@ -9,11 +9,11 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from . import process, regular_files
 from .errors import UserError
+from .quick_dataclasses import dataclass
 
 ROOT = Path("/")
 

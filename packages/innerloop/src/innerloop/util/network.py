@@ -11,13 +11,14 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from . import files, regular_files
 from .errors import UserError
+from .quick_dataclasses import dataclass
 
 if TYPE_CHECKING:
     from netrc import netrc

@@ -9,9 +9,10 @@ import ctypes
 import os
 import sys
 import threading
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from .quick_dataclasses import dataclass
 
 # In seconds. A GPU that has failed may never answer.
 PATIENCE = 10

@@ -19,7 +19,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -27,6 +26,7 @@ from typing import IO, Any, TypeVar
 
 from . import programs, windows_processes
 from .errors import UserError
+from .quick_dataclasses import dataclass
 
 Argv = Sequence[str]
 T = TypeVar("T")

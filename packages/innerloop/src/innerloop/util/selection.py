@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from . import console
 from .errors import UsageError
+from .quick_dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)

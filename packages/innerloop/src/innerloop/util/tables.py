@@ -8,9 +8,9 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 
 from .printable import one_line, raw
+from .quick_dataclasses import dataclass
 
 GAP = 2
 # Minimum width of a last column that is cut off.

@@ -11,7 +11,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from . import files, network, process, uv_installer
@@ -19,6 +19,7 @@ from .cache_folder import cache_folder as cache_folder
 from .errors import UserError
 from .network import Network
 from .progress import Progress
+from .quick_dataclasses import dataclass
 
 Say = Callable[[str], None]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import posixpath
-from dataclasses import dataclass
 from pathlib import Path
 
 from ..model import cpu_lock
@@ -11,6 +10,7 @@ from ..model.dockerfiles.dockerfile import Dockerfile
 from ..model.experiment import Experiment
 from ..model.workspace import Workspace
 from ..util import host_gpus
+from ..util.quick_dataclasses import dataclass
 from . import loader
 
 

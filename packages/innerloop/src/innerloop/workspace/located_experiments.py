@@ -6,7 +6,7 @@ import errno
 import os
 import posixpath
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from ..model import environment_source, experiment_paths
@@ -25,6 +25,7 @@ from ..model.experiment_paths import (
 from ..model.settings.declarations import Declaration, inner_path
 from ..util.errors import UserError
 from ..util.position import Position
+from ..util.quick_dataclasses import dataclass
 
 # A link under src/ leads to experiments of at most so many parts: as many as a name has.
 _DEEPEST = 3

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import posixpath
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -15,6 +15,7 @@ from ..model.paths import SCRATCH
 from ..model.shared_code import COMMON
 from ..util import files, regular_files
 from ..util.errors import UserError, did_you_mean
+from ..util.quick_dataclasses import dataclass
 from . import text_links
 
 # Imported where links change: every run imports this module.

@@ -9,12 +9,13 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, Literal, get_args
 
 from ...util import yaml_text
 from ...util.errors import UserError
 from ...util.position import Position
+from ...util.quick_dataclasses import dataclass
 from ...util.yaml_text import YamlText
 from .file_kind import describe_file, is_component, kind_by_schema
 from .legacy import normalize_type, upgrade_command, upgrade_environment, upgrade_input

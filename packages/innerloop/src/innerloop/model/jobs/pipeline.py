@@ -7,9 +7,10 @@ passes. Source: CLI (v2) pipeline job YAML schema.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from ...util.errors import UserError, close_words, did_you_mean
+from ...util.quick_dataclasses import dataclass
 from ..asset_files import Find, nothing
 from .bindings import Bound, Source
 from .component import Read

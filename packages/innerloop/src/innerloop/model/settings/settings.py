@@ -9,13 +9,14 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, get_args
 
 from ...util import git_markers
 from ...util.errors import UserError, did_you_mean
 from ...util.jsonc import BOM
 from ...util.position import Position
+from ...util.quick_dataclasses import dataclass
 from ...util.toml_positions import position_of
 from ...util.yaml_errors import is_text
 from ..container import ENGINE_KINDS, EngineKind, is_image_name

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import posixpath
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from ...sync.transaction import STATE
 from ...util import change_folder, console, files, process
 from ...util.cache_folder import cache_folder
 from ...util.errors import UserError
+from ...util.quick_dataclasses import dataclass
 from ...util.undo_journal import Step, Write, WriteBytes
 from ...util.wheels import WHEELS
 from .. import adopted_template, git_ignored, init, marked_block, tool_wheel

@@ -5,13 +5,13 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from ...model import environment_lock, environment_source
 from ...model.container import is_image_name
 from ...model.jobs.job import Environment
 from ...util import versions
 from ...util.errors import UserError
+from ...util.quick_dataclasses import dataclass
 from .findings import Findings, FoundEnvironment, FoundJob
 from .repository_tree import RepositoryTree, distance, joined, upwards
 

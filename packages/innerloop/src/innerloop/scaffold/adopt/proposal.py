@@ -7,7 +7,7 @@ import json
 import posixpath
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -17,6 +17,7 @@ from ...model.settings import adoption, declarations, settings
 from ...model.settings.adoption import FILE
 from ...util import yaml_writer
 from ...util.errors import UserError
+from ...util.quick_dataclasses import dataclass
 from ...util.yaml_writer import Noted
 from . import environment_choice, experiment_names
 from .environment_choice import EnvironmentChoice

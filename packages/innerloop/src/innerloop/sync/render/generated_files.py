@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from ...model.asset_files import Find, nothing
 from ...model.dockerfiles.dockerfile import whole
 from ...model.experiment import Experiment
 from ...model.workspace import Workspace
+from ...util.quick_dataclasses import dataclass
 
 if TYPE_CHECKING:  # reading a generated file needs no YAML
     from ...model.jobs.job import Job

@@ -14,7 +14,6 @@ import posixpath
 import re
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from ...model import debug_port
 from ...model.asset_files import AssetKind, Find, nothing
@@ -25,6 +24,7 @@ from ...model.jobs.command import job_environment, substitute
 from ...model.jobs.job import Job
 from ...model.paths import code_root
 from ...util.errors import UserError
+from ...util.quick_dataclasses import dataclass
 from .debug_tasks import (
     FOLDER,
     OPEN_FILE_TARGETS,
