@@ -100,6 +100,7 @@ ENTRIES = (
     _entry("new NAME --from EXP", "Create an experiment as a copy of another."),
     _entry("rename EXP NAME"),
     _entry("add EXP PACKAGE"),
+    _entry("lock EXP"),
     _entry("remove EXP"),
     _entry("share EXP CODE"),
     _entry("share EXP --list", "Show which shared code an experiment has, and its state."),

@@ -15,9 +15,8 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass  # hatch_build.py runs this file alone
 from pathlib import Path
-
-from ..util.quick_dataclasses import dataclass
 
 PACKAGE = Path(__file__).resolve().parent.parent
 FOLDER = "templates/workspace"
