@@ -237,10 +237,10 @@ def test_counted_asks_the_driver_where_no_file_lists_gpus(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wsl = machine(tmp_path, {"dev/dxg": "", "usr/lib/wsl/lib/libcuda.so.1": ""})
-    monkeypatch.setattr(nvml, "_open", lambda: Library(["RTX 4090"]))
+    monkeypatch.setattr(nvml, "open_library", lambda: Library(["RTX 4090"]))
     counted = host_gpus.counted(wsl).nvidia
     assert counted is not None and counted.devices == (HostDevice("", "RTX 4090", "GPU-1"),)
     assert (counted.driver, counted.fact) == ("550.90.07", "/dev/dxg")
-    monkeypatch.setattr(nvml, "_open", lambda: None)
+    monkeypatch.setattr(nvml, "open_library", lambda: None)
     assert host_gpus.counted(wsl) == wsl
     assert host_gpus.counted(HostGpus("linux")) == HostGpus("linux")
