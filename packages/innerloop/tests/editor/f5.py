@@ -16,16 +16,16 @@ NO_ENGINE = {"DOCKER_HOST": "unix:///nowhere/docker.sock"}
 
 def own_port(workspace: Workspace, name: str) -> None:
     """A port that no other test has, whose experiment may have the same name."""
-    workspace.write(f"src/{name}/innerloop.toml", f"debug_port = {_free_port()}\n")
+    workspace.write(f"src/{name}/innerloop.toml", f"debug_port = {free_port()}\n")
 
 
 def open_file_port(workspace: Workspace) -> None:
     """The same for the configurations that the open file decides."""
-    text = f"[tool.innerloop]\ndebug_port = {_free_port()}\n"
+    text = f"[tool.innerloop]\ndebug_port = {free_port()}\n"
     workspace.write("pyproject.toml", text)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         return int(one.getsockname()[1])
