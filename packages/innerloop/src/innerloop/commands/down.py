@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
 from ..devcontainers import discovery, state_cache
@@ -92,5 +93,10 @@ def _is_current(workspace: Workspace, container: Container) -> bool:
 def _name(container: Container) -> str:
     if not container.config:
         return container.name
-    folder = Path(container.config).parent.name
-    return "of the workspace" if folder == ".devcontainer" else f"of {folder.replace('.', '/')}"
+    folder = Path(container.config).parent
+    if folder.name != ".devcontainer":
+        return f"of {folder.name.replace('.', '/')}"
+    is_of_root = os.path.normcase(folder.parent) == os.path.normcase(
+        container.labels.get(discovery.FOLDER, "")
+    )
+    return "of the workspace" if is_of_root else f"in {folder.parent.name}/.devcontainer"

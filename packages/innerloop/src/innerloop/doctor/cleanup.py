@@ -22,6 +22,7 @@ from ..local import lost_runs, tool_environments, venv_requirements
 from ..model.build_context import BuildContext
 from ..model.container import EXPERIMENT_LABEL, WORKSPACE_LABEL, image_name_part
 from ..model.deployment import FOLDER as DEPLOY
+from ..model.naming import slug_of
 from ..model.workspace import Workspace
 from ..runner import environment_resolver
 from ..sync import engine
@@ -304,7 +305,8 @@ def _volumes(workspace: Workspace, volumes: Mapping[str, tuple[int, bool]]) -> I
     """The caches of the dev containers, by their computed names: never those of another clone."""
     configs = {".devcontainer/devcontainer.json": "the workspace"}
     for name in workspace.experiments:
-        configs[f".devcontainer/{name.replace('/', '.')}/devcontainer.json"] = name
+        paths = workspace.paths_of(name)
+        configs[paths.devcontainer or f".devcontainer/{slug_of(name)}/devcontainer.json"] = name
     separator = "\\" if re.match(r"[A-Za-z]:\\|\\\\", workspace.identity) else "/"
     for config, owner in configs.items():
         path = separator.join([workspace.identity, *config.split("/")])

@@ -38,6 +38,7 @@ class ExperimentPaths:
     the files that the Dockerfile names count for the digest.
     lock: what the backend venv installs: a requirements file, or another lock.
     tests: a folder or file of tests; "" for those in `folder`.
+    devcontainer: a devcontainer.json of the person's, "" for the one that is generated.
     settings: the file of the experiment's settings.
     link: a link under src/ that leads to `folder`; "" without one.
     keys: the paths that a declaration names; empty for an experiment of src/.
@@ -51,6 +52,7 @@ class ExperimentPaths:
     lock: str
     settings: str
     tests: str = ""
+    devcontainer: str = ""
     source: OwnSource = "dockerfile"
     is_shared: bool = False
     link: str = ""
@@ -83,7 +85,7 @@ class ExperimentPaths:
         """
         if path == self.job:
             return 1000
-        if path in (self.environment, self.dockerfile):
+        if path and path in (self.environment, self.dockerfile, self.devcontainer):
             return 999
         places = [place for place in (self.folder, self.link, self.tests) if place]
         return max((_parts(place) for place in places if _is_below(path, place)), default=0)

@@ -513,7 +513,7 @@ def _in_container(run: Run, dev: Mapping[str, Any] | UserError) -> ParityColumn:
     if isinstance(dev, UserError):
         return ParityColumn(in_container.name, absent=dev.message())
     column = _of_this_file_system(run, in_container.request(run), _dev_facts(run, dev))
-    added = own_changes.variables(dev, _generated_dev_container(run))
+    added = own_changes.variables(dev, _generated_dev_container(run, dev))
     return _with_variables(column, added)
 
 
@@ -547,7 +547,10 @@ def _dev_facts(run: Run, dev: Mapping[str, Any]) -> dict[str, ParityFact]:
     stage = str(build.get("target") or "") or _last_name(run.experiment.dockerfile)
     paths = run.experiment.paths
     named = posixpath.normpath(
-        posixpath.join(f".devcontainer/{run.experiment.slug}", str(build.get("dockerfile") or ""))
+        posixpath.join(
+            posixpath.dirname(devcontainer_json.path_of(run.experiment)),
+            str(build.get("dockerfile") or ""),
+        )
     )
     is_same_image = paths.source == "image" and dev.get("image") == paths.environment
     ours = is_same_image if paths.source == "image" else named == paths.dockerfile
@@ -555,7 +558,7 @@ def _dev_facts(run: Run, dev: Mapping[str, Any]) -> dict[str, ParityFact]:
     dev_stage = dockerfile.stage(stage) or dockerfile.last
     job_only = own_changes.of_job_stage(dockerfile, dev_stage)
     dev_only = own_changes.of_dev_stage(dockerfile, dev_stage) if ours else []
-    generated = _generated_dev_container(run)
+    generated = _generated_dev_container(run, dev)
     changed = own_changes.environment(dev, generated)
     same_base = _same_base(dockerfile, stage) and not (job_only or dev_only or changed)
     beside = [f"the job's stage alone has {part}" for part in job_only] + changed
@@ -574,7 +577,7 @@ def _dev_facts(run: Run, dev: Mapping[str, Any]) -> dict[str, ParityFact]:
             f"{environment.value}, and what {start.name} sets",
             why=f"{paths.dockerfile}:{start.line}: only the dev container's shells read that file",
         )
-    return {
+    facts = {
         "environment": environment,
         "image": ParityFact(
             (f"its Dockerfile, stage {stage}" if ours else named or str(dev.get("image"))) + suffix,
@@ -594,6 +597,10 @@ def _dev_facts(run: Run, dev: Mapping[str, Any]) -> dict[str, ParityFact]:
             "the whole workspace", why="for development; a job sees only its own files"
         ),
     }
+    if not paths.devcontainer:
+        return facts
+    own = f"{paths.devcontainer} is the dev container: nothing of it is generated"
+    return {name: fact if fact.why else replace(fact, why=own) for name, fact in facts.items()}
 
 
 def _launch_configuration(run: Run) -> Mapping[str, Any] | None:
@@ -652,7 +659,7 @@ def _of_configuration(
     env = {str(k): str(v) for k, v in (configuration.get("env") or {}).items()}
     command = _command_of(configuration, posixpath.join(folder, code))
     added = {
-        **own_changes.variables(dev, _generated_dev_container(run)),
+        **own_changes.variables(dev, _generated_dev_container(run, dev)),
         **own_changes.variables(configuration, generated),
     }
     cwd = str(configuration.get("cwd") or folder)
@@ -680,8 +687,10 @@ def _with_variables(column: ParityColumn, added: Mapping[str, str]) -> ParityCol
     return replace(column, facts={**column.facts, "variables": changed})
 
 
-def _generated_dev_container(run: Run) -> Mapping[str, Any]:
-    """The devcontainer.json as it would be generated now."""
+def _generated_dev_container(run: Run, dev: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The devcontainer.json as it would be generated now; `dev` itself if it is a person's own."""
+    if run.experiment.paths.devcontainer:
+        return dev
     jobs = {run.experiment.name: run.job} if run.job.kind == "command" else {}
     specification = Specification(run.workspace, (run.experiment,), jobs)
     value = devcontainer_json.render(specification, run.experiment)
@@ -734,7 +743,7 @@ def _configuration(run: Run, name: str) -> Mapping[str, Any]:
 
 
 def _dev_container(workspace: Workspace, experiment: Experiment) -> Mapping[str, Any] | UserError:
-    path = f".devcontainer/{experiment.slug}/devcontainer.json"
+    path = devcontainer_json.path_of(experiment)
     try:
         return _read_json(Path(workspace.root), path)
     except UserError as error:

@@ -121,6 +121,7 @@ def locate(root: Path, declaration: Declaration) -> ExperimentPaths:
         paths,
         job=written.get("job", paths.job),
         tests=written.get("tests", ""),
+        devcontainer=written.get("devcontainer", ""),
         settings=_settings_of(root, declaration, folder),
         keys=frozenset(written),
     )
@@ -250,7 +251,8 @@ def require(root: Path, declaration: Declaration, paths: ExperimentPaths, read: 
             )
         if key == "environment":
             environment_source.source_of(path, read, where)
-        wanted = {"folder": "folder", "context": "folder", "job": "file", "environment": "file"}
+        wanted = {"folder": "folder", "context": "folder"}
+        wanted |= dict.fromkeys(("job", "environment", "devcontainer"), "file")
         is_right = {"folder": os.path.isdir, "file": os.path.isfile}.get(wanted.get(key, ""))
         if is_right is not None and not is_right(real):
             raise UserError(

@@ -88,7 +88,12 @@ WANTED: Mapping[str, Mapping[str, Mapping[str, str]]] = {
         },
         "score": {"folder": "components/score/src", "job": "innerloop/score.yml"},
     },
-    "beside": {"app": {"job": "app/azureml.yml"}},
+    "beside": {
+        "app": {
+            "job": "app/azureml.yml",
+            "devcontainer": "app/.devcontainer/devcontainer.json",
+        }
+    },
     "ignored": {"train": {"job": "train/job.yaml", "environment": "python:3.11-slim-bookworm"}},
 }
 

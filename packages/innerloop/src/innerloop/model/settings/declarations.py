@@ -19,7 +19,7 @@ from .. import naming
 from .settings import OWN, Settings, of_table, read_toml
 
 # The keys that are paths. All others are settings of the experiment.
-PATHS = ("folder", "job", "environment", "context", "tests")
+PATHS = ("folder", "job", "environment", "context", "tests", "devcontainer")
 TABLE = "experiments"
 # The files that may hold declarations, each with the tables above them.
 PYPROJECT, ROOT_SETTINGS = "pyproject.toml", "innerloop.toml"

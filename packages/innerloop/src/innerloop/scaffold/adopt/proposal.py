@@ -65,6 +65,7 @@ class ProposedExperiment:
     environment: str = ""
     context: str = ""
     tests: str = ""
+    devcontainer: str = ""
     made: str = ""
     notes: tuple[str, ...] = ()
 
@@ -77,6 +78,7 @@ class ProposedExperiment:
             "environment": self.environment,
             "context": self.context,
             "tests": self.tests,
+            "devcontainer": self.devcontainer,
         }
         return {key: value for key, value in pairs.items() if value}
 
@@ -215,8 +217,26 @@ def _complete(
         environment=environment.file,
         context=environment.context,
         tests=_tests(folder, plain.name, findings),
+        devcontainer=_devcontainer(folder, findings),
         notes=tuple(notes),
     )
+
+
+def _devcontainer(folder: str, findings: Findings) -> str:
+    """The team's dev container of the code, "" without one.
+
+    It is in the folder or one around it. The one at the root is for the whole repository: VS Code and
+    Codespaces offer it as ever. Several beside each other are for a person to choose from.
+    """
+    for around in upwards(folder):
+        inside = [
+            file.path
+            for file in findings.dev_containers
+            if file.path.startswith(f"{around}/.devcontainer")
+        ]
+        if around != "." and inside:
+            return inside[0] if len(inside) == 1 else ""
+    return ""
 
 
 def _code_folder(job: FoundJob, tree: RepositoryTree) -> str:

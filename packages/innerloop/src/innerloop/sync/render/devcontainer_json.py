@@ -46,8 +46,8 @@ CHECKSUMS = "environment.sha256"
 
 
 def path_of(experiment: Experiment) -> str:
-    """The generated file, relative to the workspace's root."""
-    return f".devcontainer/{experiment.slug}/devcontainer.json"
+    """The file of its dev container, relative to the workspace's root: generated, or one of theirs."""
+    return experiment.paths.devcontainer or f".devcontainer/{experiment.slug}/devcontainer.json"
 
 
 def render(specification: Specification, experiment: Experiment) -> Json:

@@ -60,7 +60,7 @@ def generate(specification: Specification) -> dict[str, Json]:
     files = {
         devcontainer_json.path_of(experiment): devcontainer_json.render(specification, experiment)
         for experiment in specification.experiments
-        if experiment.is_own
+        if experiment.is_own and not experiment.paths.devcontainer
     }
     files |= {
         experiment.paths.dockerfile: whole(experiment.dockerfile)
