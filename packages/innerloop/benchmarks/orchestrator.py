@@ -95,7 +95,8 @@ def container_ways(workspace: Path) -> dict[str, Callable[[], object]]:
     told = json.loads(call([*run, "--dry-run", "--json"]))
     (workspace / told["outputs"]).mkdir(parents=True)
     (workspace / "src/tiny0/outputs").mkdir(exist_ok=True)
-    raw = told["argv"]
+    # A recorded run removes its container once its end is read.
+    raw = [*told["argv"][:2], "--rm", *told["argv"][2:]]
     context = str(workspace / "src/tiny0/environment")
     build = ["docker", "build", "--quiet", "--tag", told["image"] + "-by-hand", context]
 
