@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,9 +17,8 @@ from playwright.sync_api import Error
 
 from tests.editor import debugger_extension
 from tests.editor.conftest import GIVEN, Picture, fill, seen_on_failure
-from tests.editor.workbench import PATIENCE, Workbench, program, serving, wait_for
+from tests.editor.workbench import Workbench, install_extension, serving, wait_for
 from tests.support import Workspace, make_workspace
-from tools import vsix
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator
@@ -109,10 +107,7 @@ def window_of_all(
     """On that workspace, with the extension, in a server of its own."""
     home = tmp_path_factory.mktemp("extended")
     debugger_extension.install(home / "extensions")
-    (home / "innerloop.vsix").write_bytes(vsix.content())
-    options = [f"--extensions-dir={home}/extensions", f"--user-data-dir={home}/installer"]
-    install = [*program(), *options, "--install-extension", str(home / "innerloop.vsix")]
-    subprocess.run(install, check=True, capture_output=True, timeout=PATIENCE)
+    install_extension(home)
     with serving(home) as server:
         window = Workbench(browser, server, str(going.root))
         yield window

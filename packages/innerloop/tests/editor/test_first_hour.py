@@ -5,7 +5,6 @@ A press is a click, a key that is not part of a word, or a word that is typed.
 
 from __future__ import annotations
 
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,9 +14,8 @@ import pytest
 
 from tests.editor import debugger_extension
 from tests.editor.conftest import locked, seen_on_failure
-from tests.editor.workbench import PATIENCE, Workbench, program, serving, wait_for
+from tests.editor.workbench import Workbench, install_extension, serving, wait_for
 from tests.support import Workspace, make_workspace
-from tools import vsix
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator
@@ -80,10 +78,7 @@ def window(
 ) -> Iterator[Workbench]:
     home = tmp_path / "home"
     debugger_extension.install(home / "extensions")
-    (home / "innerloop.vsix").write_bytes(vsix.content())
-    options = [f"--extensions-dir={home}/extensions", f"--user-data-dir={home}/installer"]
-    install = [*program(), *options, "--install-extension", str(home / "innerloop.vsix")]
-    subprocess.run(install, check=True, capture_output=True, timeout=PATIENCE)
+    install_extension(home)
     with serving(home) as server:
         window = Workbench(browser, server, str(tiny.root))
         with seen_on_failure(request, [window]):

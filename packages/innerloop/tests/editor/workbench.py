@@ -24,6 +24,8 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import Browser, Error, Locator, Page
 
+from tools import vsix
+
 # Nothing leaves this machine, nothing is asked, nothing moves.
 SETTINGS: dict[str, object] = {
     "chat.disableAIFeatures": True,
@@ -141,6 +143,14 @@ class Server:
     def close(self) -> None:
         os.killpg(self.child.pid, signal.SIGTERM)
         self.child.wait(PATIENCE)
+
+
+def install_extension(home: Path) -> None:
+    """The workspace's own extension, for the server of this home."""
+    (home / "innerloop.vsix").write_bytes(vsix.content())
+    options = [f"--extensions-dir={home}/extensions", f"--user-data-dir={home}/installer"]
+    install = [*program(), *options, "--install-extension", str(home / "innerloop.vsix")]
+    subprocess.run(install, check=True, capture_output=True, timeout=PATIENCE)
 
 
 @contextmanager

@@ -14,7 +14,6 @@ import json
 import os
 import sys
 import time
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -23,15 +22,13 @@ from typing import Any, TextIO, cast
 from .. import __version__
 from ..model.source_names import SETTINGS_FILE, SOURCES
 from ..util import regular_files
-from ..util.cache_folder import cache_folder
+from ..util.cache_folder import SETTLED_NS, file_of
 from ..util.errors import UserError
 from ..util.printable import printable_streams, raw
 
 PACKAGE = Path(__file__).resolve().parent.parent
 # Folders below src/ that no command of `CACHED_COMMANDS` reads.
 _IGNORED = {"outputs", "logs", "__pycache__", ".git", ".ipynb_checkpoints", ".venv", "node_modules"}
-# Two changes of a file within a clock tick of the file system look like one.
-_SETTLED_NS = 100_000_000
 # Files and folders beyond which there is no cache.
 _MOST_ROWS = 30_000
 
@@ -46,7 +43,7 @@ def replay_or_run(root: Path, words: Sequence[str], run: Callable[[], int]) -> i
         key = _key(root, words)
     except (_Unknown, OSError):
         return run()
-    path = cache_folder() / "output" / f"{zlib.crc32(os.fsencode(root)):08x}-{words[0]}.json"
+    path = file_of(root, "output", f"-{words[0]}.json")
     try:
         entry = json.loads(path.read_bytes())
         if entry["key"] == key and entry["elsewhere"] == _states(root, entry["elsewhere"]):
@@ -79,7 +76,7 @@ def _store(
     if WorkspaceFiles.searched or text_links.may_be(root):
         return
     try:
-        settled = time.time_ns() - _SETTLED_NS
+        settled = time.time_ns() - SETTLED_NS
         if _key(root, words) != key or _newest(key) > settled:
             return
         elsewhere = _states(root, sorted(WorkspaceFiles.consulted))
@@ -110,7 +107,9 @@ def _key(root: Path, words: Sequence[str]) -> list[Any]:
     Raises _Unknown for links that lead out of src/, for experiments that may be declared with files
     elsewhere, and for so many files that looking at them takes longer than the command.
     """
-    if _may_declare(root):
+    if os.path.lexists(root / SETTINGS_FILE) or regular_files.may_contain(
+        root / "pyproject.toml", b"experiments"
+    ):
         raise _Unknown
     variables = sorted(
         [name, value]
@@ -129,17 +128,6 @@ def _key(root: Path, words: Sequence[str]) -> list[Any]:
     if len(key) > _MOST_ROWS:
         raise _Unknown
     return key
-
-
-def _may_declare(root: Path) -> bool:
-    if os.path.lexists(root / SETTINGS_FILE):
-        return True
-    try:
-        return b"experiments" in regular_files.read_bytes(root / "pyproject.toml")
-    except OSError:
-        return False
-    except UserError:  # no regular file: the command says what is wrong with it
-        return True
 
 
 def _sources() -> Iterator[list[Any]]:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from ..runner.interactive import jupyter, viewers
-from ..util import argtypes, console
-from ..workspace import loader
+from ..runner.interactive import viewers
 
 EXAMPLES = """MLflow is in an environment of its own, made when it is first needed. It shows every run, whatever
 wrote its metrics: inputs are parameters, and the artifacts are the run's folder. What you change on
@@ -20,22 +18,8 @@ examples:
 """
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("experiment", nargs="?", metavar="EXP", help="default: all of them")
-    parser.add_argument("--port", type=argtypes.port, metavar="N", help="default: a free one")
-    parser.add_argument("--open", action="store_true", help="open it in your browser")
+add_arguments = viewers.add_arguments
 
 
 def run(args: argparse.Namespace) -> int:
-    workspace = loader.open_workspace(args.root)
-    slug = None
-    if args.experiment is not None:
-        slug = loader.choose_experiment(workspace, args.experiment, args.cwd).slug
-    title = args.experiment or args.root.name
-
-    def ready(address: str) -> None:
-        print(f"MLflow of {title} is ready: {address} (Ctrl-C ends it)", flush=True)
-        if args.open and not jupyter.open_in_browser(address):
-            console.say("no browser can be started: open the address yourself")
-
-    return viewers.mlflow(args.root, slug, title, args.port, ready)
+    return viewers.run(args, "MLflow", viewers.mlflow)

@@ -109,8 +109,9 @@ def _report_pin(pin: tool_files.Settlement, args: argparse.Namespace, dry: bool)
 
 def _again() -> int:
     """The same command in the version that is pinned now."""
-    python = getattr(sys, "_base_executable", None) or sys.executable
-    return process.exec_replace([python, *sys.argv])
+    from ..util import venvs  # here, since a sync needs no environment
+
+    return process.exec_replace([venvs.base_python(), *sys.argv])
 
 
 def _resolution(args: argparse.Namespace) -> engine.Resolution | None:

@@ -10,7 +10,7 @@ from .. import __version__
 from ..scaffold import release_notes, tool_edits, upgrade, upgrade_record, upgrade_source
 from ..scaffold.upgrade import Upgraded, UpgradePlan
 from ..sync import engine
-from ..util import files, process, versions
+from ..util import files, process, venvs, versions
 from ..util.console import agreed, say
 from ..util.errors import UsageError, UserError, join_names
 from ..util.relative_paths import real_path
@@ -197,7 +197,7 @@ def _finish(root: Path, done: Upgraded, had_all_wheels: bool) -> int:
         say("`.innerloop/wheels` lacks wheels of the new version: `scripts/loop vendor` adds them")
     launcher = str(root / tool_edits.LAUNCHER)
     print(f"innerloop {new} is what this workspace runs now; `loop check`:", flush=True)
-    code = process.run_foreground([upgrade_source.python(), launcher, "check"], cwd=root)
+    code = process.run_foreground([venvs.base_python(), launcher, "check"], cwd=root)
     print(localized("To undo it: scripts/loop upgrade --undo"))
     return 1 if done.problems or code else 0
 

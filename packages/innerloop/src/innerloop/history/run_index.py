@@ -11,14 +11,13 @@ from __future__ import annotations
 import os
 import pickle
 import time
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from .. import __version__
 from ..util import files
-from ..util.cache_folder import cache_folder
+from ..util.cache_folder import SETTLED_NS, file_of
 from ..util.errors import UserError
 from .recorder import FOLDER, RECORD
 
@@ -27,8 +26,6 @@ T = TypeVar("T")
 FEW = 200
 # A run with more files and folders is read each time.
 _MOST_FILES = 300
-# Two changes of a file within a clock tick of the file system look like one.
-_SETTLED_NS = 100_000_000
 _HERE = Path(__file__).resolve().parent
 
 State = tuple[tuple[Any, ...], ...]
@@ -49,9 +46,9 @@ def read_all(
         for slug in slugs
         for folder, state in _runs_of(os.path.join(root, "outputs", slug))
     ]
-    path = cache_folder() / "runs" / f"{zlib.crc32(os.fsencode(root)):08x}.pickle"
+    path = file_of(root, "runs", ".pickle")
     entries: dict[str, tuple[State, T]] = _load(path, root) if len(found) > FEW else {}
-    settled = time.time_ns() - _SETTLED_NS
+    settled = time.time_ns() - SETTLED_NS
     runs: list[T] = []
     added = 0
     for slug, folder, state in found:

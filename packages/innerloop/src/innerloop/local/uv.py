@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -46,8 +45,13 @@ def compile_lock(
     words = ["pip", "compile", *options, source, *more, "-o", target]
     # The head of a lock is the command that a person types, whatever the options here.
     told = {"UV_CUSTOM_COMPILE_COMMAND": command or " ".join(["uv", *words])}
-    base = getattr(sys, "_base_executable", None) or sys.executable
-    _run([*words, *uv_installer.options(reach), "--python", base], source, folder, reach, told)
+    _run(
+        [*words, *uv_installer.options(reach), "--python", venvs.base_python()],
+        source,
+        folder,
+        reach,
+        told,
+    )
 
 
 def export_lock(folder: Path, target: str, reach: Network) -> None:
@@ -60,8 +64,7 @@ def export_lock(folder: Path, target: str, reach: Network) -> None:
 
 def lock_project(folder: Path, reach: Network) -> None:
     """Write uv.lock for the pyproject.toml in a folder. Raises as `compile_lock` does."""
-    base = getattr(sys, "_base_executable", None) or sys.executable
-    _run(["lock", "--python", base], "pyproject.toml", folder, reach, {})
+    _run(["lock", "--python", venvs.base_python()], "pyproject.toml", folder, reach, {})
 
 
 def _run(

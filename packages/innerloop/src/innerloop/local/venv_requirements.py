@@ -257,7 +257,7 @@ def version_in(dockerfile: Dockerfile | None) -> str:
 def interpreter(version: str) -> tuple[str, str, str]:
     """Like `python_for`, for a version from an image or a conda file; "" accepts any version."""
     own = f"{sys.version_info.major}.{sys.version_info.minor}"
-    base = getattr(sys, "_base_executable", None) or sys.executable
+    base = venvs.base_python()
     if version in ("", own):
         return base, own, ""
     program = process.which(f"python{version}")

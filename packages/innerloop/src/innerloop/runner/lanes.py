@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 
 from ..model import parallelism
 from ..model.parallelism import Machine, Parallelism
 from ..model.run import Run
-from ..util import ports
+from ..util import load, ports
 from ..util.quick_dataclasses import dataclass
 from . import device_claims
 from .device_claims import ClaimableGpu
@@ -48,7 +47,9 @@ def of_parts(ready: Sequence[Started], parts: int, limit: int | None, asked: int
     uses_gpus = any(one.request.gpu.use for one in ready)
     found = device_claims.candidates(setting) if uses_gpus else ()
     gpus_each = (setting.count or 1) if found != () else 0
-    machine = Machine(None if found is None else len(found), os.cpu_count() or 1, free_memory())
+    machine = Machine(
+        None if found is None else len(found), os.cpu_count() or 1, load.free_memory()
+    )
     decided = parallelism.of_parts(
         parts, asked=asked, limit=limit, gpus_each=gpus_each, machine=machine
     )
@@ -62,17 +63,3 @@ def show_line(table: ProgressTable, name: str, is_error: bool, text: str) -> Non
         table.say(shown)
     else:
         print(shown, flush=True)
-
-
-def free_memory() -> int:
-    """What programs may still take of this machine's memory, in bytes; 0 where nothing says it."""
-    if sys.platform != "linux":
-        return 0
-    try:
-        with open("/proc/meminfo", encoding="ascii", errors="replace") as file:
-            for line in file:
-                if line.startswith("MemAvailable:"):
-                    return int(line.split()[1]) << 10
-    except (OSError, ValueError, IndexError):
-        pass
-    return 0

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from .. import __version__
 from ..model.settings import settings
-from ..util import files, network, pip, process, regular_files, versions
+from ..util import files, network, pip, process, regular_files, venvs, versions
 from ..util.cache_folder import cache_folder
 from ..util.errors import UsageError, UserError
 from ..util.quick_dataclasses import dataclass
@@ -138,7 +138,7 @@ def prepare(release: Release, root: Path, ca: str, scratch: Path) -> Path:
         files.write_stream(scratch / WHEELS / name, [regular_files.read_or_fail(path)])
     launcher = scratch / tool_edits.LAUNCHER
     # A command that may write: without a network, one that only reads takes an older environment.
-    done = process.run([python(), str(launcher), "sync", "--help"], cwd=scratch)
+    done = process.run([venvs.base_python(), str(launcher), "sync", "--help"], cwd=scratch)
     if not done.ok:
         tail = "\n".join(done.err.rstrip().splitlines()[-15:])
         raise UserError(
@@ -151,7 +151,7 @@ def prepare(release: Release, root: Path, ca: str, scratch: Path) -> Path:
 
 def hand_over(launcher: Path, words: Sequence[str]) -> int:
     """Go on as another version of the tool, whose environment is ready."""
-    return process.exec_replace([python(), str(launcher), *words])
+    return process.exec_replace([venvs.base_python(), str(launcher), *words])
 
 
 def new_scratch() -> Path:
@@ -188,11 +188,6 @@ def is_scratch(folder: Path) -> bool:
 def _held(root: Path, pin: str) -> list[Path]:
     """The wheels of the workspace that the pin names too."""
     return list(tool_edits.named(sorted((root / WHEELS).glob("*.whl")), pin))
-
-
-def python() -> str:
-    """The interpreter that the tool's environment was made with, which needs nothing of it."""
-    return getattr(sys, "_base_executable", None) or sys.executable
 
 
 def _newest_in(folder: Path) -> Release:
@@ -285,14 +280,14 @@ def _is_pip_configured(environ: Mapping[str, str]) -> bool:
 
     The launcher decides in the same way.
     """
-    listed = process.run([python(), "-Im", "pip", "config", "list"], env=environ)
+    listed = process.run([venvs.base_python(), "-Im", "pip", "config", "list"], env=environ)
     return re.search("(?m)^[^=]*(index|cert|proxy|host|links)", listed.out) is not None
 
 
 def _by_pip(wanted: str, scratch: Path, environ: Mapping[str, str]) -> Release:
     target = files.make_folder(scratch / "download")
     options = ["--quiet", "--no-deps", "--only-binary", ":all:", "--dest", str(target)]
-    argv = [*pip.command(python(), scratch), "download", *options, wanted]
+    argv = [*pip.command(venvs.base_python(), scratch), "download", *options, wanted]
     done = process.run(argv, env=environ)
     found = sorted(target.glob("innerloop-*.whl"))
     if not done.ok or not found:
@@ -313,7 +308,7 @@ def _by_uv(uv: str, wanted: str, scratch: Path, environ: Mapping[str, str]) -> R
         return None
     lock, package = scratch / "tool.txt", scratch / "package"
     files.write_text(lock, compiled.out)
-    argv = [uv, "pip", "install", *only, "--require-hashes", "--python", python()]
+    argv = [uv, "pip", "install", *only, "--require-hashes", "--python", venvs.base_python()]
     done = process.run([*argv, "--target", str(package), "-r", str(lock)], env=environ, cwd=scratch)
     if not done.ok:
         raise _unavailable(wanted, done)

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from ..sync import engine
-from ..util import files, locked_environments, network, pip, process, wheels
+from ..util import files, locked_environments, network, pip, process, venvs, wheels
 from ..util.cache_folder import cache_folder
 from ..util.errors import UserError, join_names
 from ..util.quick_dataclasses import dataclass
@@ -243,8 +243,7 @@ def _batches(packages: Iterable[LockedPackage]) -> Iterator[list[LockedPackage]]
 
 def _pip(scratch: Path) -> list[str]:
     """That of the base Python, which has the same settings in each environment of the tool."""
-    base = getattr(sys, "_base_executable", None) or sys.executable
-    return [*pip.command(str(base), scratch), "--no-input"]
+    return [*pip.command(venvs.base_python(), scratch), "--no-input"]
 
 
 def _unavailable(output: str, target: Target, packages: Sequence[LockedPackage]) -> UserError:

@@ -33,15 +33,6 @@ def take(name: str) -> Release | None:
     return files.locked_now(cache_folder() / "devices" / f"{plain}.lock")
 
 
-def is_taken(name: str) -> bool:
-    """Whether some process has it now."""
-    release = take(name)
-    if release is None:
-        return True
-    release()
-    return False
-
-
 def _address(name: str) -> Release | None:
     """Programs that are started do not inherit it: sockets of Python are closed by exec."""
     lock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)

@@ -181,13 +181,22 @@ def of_machine(root: Path = ROOT) -> Load | None:
     if sys.platform == "win32":
         return _of_windows()
     words = _text(root / "proc/stat").partition("\n")[0].split()
-    memory = _text(root / "proc/meminfo").replace(":", "").replace(" kB", "")
-    total, free = _field(memory, "MemTotal"), _field(memory, "MemAvailable")
+    total, free = _memory(root, "MemTotal"), _memory(root, "MemAvailable")
     if len(words) < 8 or not total:
         return None
     # user, nice, system, idle, iowait, irq, softirq
     busy = sum(int(words[at]) for at in (1, 2, 3, 6, 7))
-    return Load(busy / _ticks(), (total - free) * 1024)
+    return Load(busy / _ticks(), total - free)
+
+
+def free_memory(root: Path = ROOT) -> int:
+    """What programs may still take of this machine's memory, in bytes; 0 where nothing says it."""
+    return _memory(root, "MemAvailable")
+
+
+def _memory(root: Path, field: str) -> int:
+    """A field of /proc/meminfo in bytes; 0 without it."""
+    return 1024 * _field(_text(root / "proc/meminfo").replace(":", "").replace(" kB", ""), field)
 
 
 def _text(path: Path) -> str:

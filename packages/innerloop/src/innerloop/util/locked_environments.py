@@ -41,7 +41,7 @@ def ensure(group: str) -> Path:
     return venvs.ensure(
         environment,
         [lock_of(group)],
-        python=getattr(sys, "_base_executable", None) or sys.executable,
+        python=venvs.base_python(),
         purpose=purposes.get(group, f"the environment for {group}"),
         say=console.print_line,
         reach=reach(root),

@@ -42,6 +42,16 @@ def read_bytes(path: Path | str, largest: int = LARGEST, *, follow: bool = True)
     return read_open(number, path, largest)
 
 
+def may_contain(path: Path, word: bytes) -> bool:
+    """Whether a file has the word; True for what is no regular file. OSError if it cannot be read."""
+    try:
+        return word in read_bytes(path)
+    except FileNotFoundError:
+        return False
+    except UserError:
+        return True
+
+
 def read_open(number: int, path: Path | str, largest: int = LARGEST) -> bytes:
     """The content of a regular file that is open, and closed here. Raises as `read_bytes` does."""
     try:

@@ -38,6 +38,11 @@ class OwnInstaller:
     variables: Mapping[str, str] = field(default_factory=dict)
 
 
+def base_python() -> str:
+    """The interpreter that the tool's environment was made with, which needs nothing of it."""
+    return getattr(sys, "_base_executable", None) or sys.executable
+
+
 def python_of(environment: Path) -> Path:
     if os.name == "nt":
         return environment / "Scripts" / "python.exe"

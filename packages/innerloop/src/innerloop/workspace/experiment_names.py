@@ -11,17 +11,14 @@ from __future__ import annotations
 import json
 import os
 import time
-import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ..model.source_names import DOCKERFILE, ENVIRONMENT, SETTINGS_FILE, SOURCES
 from ..util import regular_files
-from ..util.cache_folder import cache_folder
+from ..util.cache_folder import SETTLED_NS, file_of
 from ..util.errors import UserError
 
-# Two changes of a folder within a clock tick of the file system look like one.
-_SETTLED_NS = 100_000_000
 # More folders take longer to look at than the workspace to read.
 _MOST = 20_000
 
@@ -32,26 +29,25 @@ class _Undecided(Exception):
 
 def names(root: Path) -> Sequence[str]:
     """The names of the experiments, sorted. UserError as `loader.open_workspace` raises it."""
-    path = cache_folder() / "names" / f"{zlib.crc32(os.fsencode(root)):08x}.json"
+    path = file_of(root, "names", ".json")
     try:
         entry = json.loads(path.read_bytes())
-        if entry["root"] == str(root) and _is_plain(root) and _is_unchanged(entry["folders"]):
+        if (
+            entry["root"] == str(root)
+            and not _may_declare(root)
+            and _is_unchanged(entry["folders"])
+        ):
             return [str(name) for name in entry["names"]]
     except (OSError, ValueError, TypeError, KeyError):
         pass
     return _read(root, path)
 
 
-def _is_plain(root: Path) -> bool:
-    """Whether no settings declare experiments."""
+def _may_declare(root: Path) -> bool:
+    """Whether settings may declare experiments."""
     if os.path.lexists(root / SETTINGS_FILE):
-        return False
-    try:
-        return b"experiments" not in regular_files.read_bytes(root / "pyproject.toml")
-    except FileNotFoundError:
         return True
-    except UserError:  # no regular file: the loader says what is wrong with it
-        return False
+    return regular_files.may_contain(root / "pyproject.toml", b"experiments")
 
 
 def _is_unchanged(folders: dict[str, list[int]]) -> bool:
@@ -67,13 +63,13 @@ def _read(root: Path, path: Path) -> Sequence[str]:
 
     began = time.time_ns()
     try:
-        folders = dict(_folders(str(root / SOURCES))) if _is_plain(root) else None
+        folders = None if _may_declare(root) else dict(_folders(str(root / SOURCES)))
     except (_Undecided, OSError):
         folders = None
     found = loader.open_workspace(root).experiments
     if folders is None or len(folders) > _MOST or text_links.may_be(root):
         return found
-    is_settled = all(state[0] < began - _SETTLED_NS for state in folders.values())
+    is_settled = all(state[0] < began - SETTLED_NS for state in folders.values())
     if is_settled:
         from ..util import files
 

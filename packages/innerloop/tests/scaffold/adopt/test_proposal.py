@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from innerloop.model import naming
 from innerloop.model.settings import settings
 from innerloop.model.settings.adoption import FILE, Adoption
-from innerloop.scaffold.adopt import experiment_names, findings, proposal
+from innerloop.scaffold.adopt import findings, proposal, proposed_names
 from innerloop.scaffold.adopt.proposal import Proposal, Wishes
 from innerloop.scaffold.adopt.repository_tree import RepositoryTree, distance, tree_of
 from innerloop.util.errors import UserError
@@ -344,15 +344,15 @@ def test_job_whose_code_is_the_whole_repository_is_said_to_send_the_tool() -> No
     ],
 )
 def test_name_is_the_last_part_that_means_something(paths: list[str], names: list[str]) -> None:
-    chosen = experiment_names.choose(paths)
+    chosen = proposed_names.choose(paths)
     assert [chosen[path] for path in paths] == names
-    assert experiment_names.choose(list(reversed(paths))) == chosen
+    assert proposed_names.choose(list(reversed(paths))) == chosen
     for name in names:
         naming.check_name(name)
 
 
 def test_name_of_another_experiment_is_not_chosen() -> None:
-    chosen = experiment_names.choose(["jobs/train.yml"], ["train"])
+    chosen = proposed_names.choose(["jobs/train.yml"], ["train"])
     assert chosen == {"jobs/train.yml": "train_2"}
 
 

@@ -6,6 +6,7 @@ nobody can guess. It is in no command line, which everybody can read.
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import secrets
@@ -15,18 +16,47 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ...history import mlflow_mirror
-from ...util import console, locked_environments, ports, process, venvs
+from ...util import argtypes, console, locked_environments, ports, process, venvs
 from ...util.errors import UserError
+from ...workspace import loader
+from . import jupyter
 
 PROGRAMS = locked_environments.PACKAGE / "in_env_scripts" / "viewers"
 SETTINGS = "INNERLOOP_VIEWER"
 # The store of MLflow is brought in line with the runs each so many seconds, or after so many times
 # what that takes.
 PAUSE, SHARE = 5.0, 20.0
+# (root, the experiment's slug or None, title, port, on_ready) -> exit code.
+Serve = Callable[[Path, "str | None", str, "int | None", Callable[[str], None]], int]
 
 
-def tensorboard(folder: Path, title: str, port: int | None, on_ready: Callable[[str], None]) -> int:
-    """Serve TensorBoard over a folder until Ctrl-C. `on_ready` gets its address once it answers."""
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("experiment", nargs="?", metavar="EXP", help="default: all of them")
+    parser.add_argument("--port", type=argtypes.port, metavar="N", help="default: a free one")
+    parser.add_argument("--open", action="store_true", help="open it in your browser")
+
+
+def run(args: argparse.Namespace, name: str, serve: Serve) -> int:
+    """`serve` the outputs of the experiment that the arguments name, or of all; `name` is the program's."""
+    workspace = loader.open_workspace(args.root)
+    slug = None
+    if args.experiment is not None:
+        slug = loader.choose_experiment(workspace, args.experiment, args.cwd).slug
+    title = args.experiment or args.root.name
+
+    def ready(address: str) -> None:
+        print(f"{name} of {title} is ready: {address} (Ctrl-C ends it)", flush=True)
+        if args.open and not jupyter.open_in_browser(address):
+            console.say("no browser can be started: open the address yourself")
+
+    return serve(args.root, slug, title, args.port, ready)
+
+
+def tensorboard(
+    root: Path, slug: str | None, title: str, port: int | None, on_ready: Callable[[str], None]
+) -> int:
+    """Serve TensorBoard over the outputs until Ctrl-C. `on_ready` gets its address once it answers."""
+    folder = root / "outputs" / slug if slug else root / "outputs"
     return _serve("tensorboard", folder, title, port or ports.free(6006), on_ready)
 
 

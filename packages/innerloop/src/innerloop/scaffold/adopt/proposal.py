@@ -19,7 +19,7 @@ from ...util import yaml_writer
 from ...util.errors import UserError
 from ...util.quick_dataclasses import dataclass
 from ...util.yaml_writer import Noted
-from . import environment_choice, experiment_names
+from . import environment_choice, proposed_names
 from .environment_choice import EnvironmentChoice
 from .findings import Findings, FoundJob
 from .repository_tree import RepositoryTree, joined, upwards
@@ -135,7 +135,7 @@ def propose(findings: Findings, tree: RepositoryTree, wishes: Wishes = NO_WISHES
         if is_new(component.path) and (wishes.steps or not _is_used(component, findings))
     ]
     taken = [*(folder.removeprefix("src/") for folder in findings.sources), *declared]
-    names = experiment_names.choose([one.path for one in (*jobs, *alone)], taken)
+    names = proposed_names.choose([one.path for one in (*jobs, *alone)], taken)
     experiments = [
         *(_of_job(names[job.path], job, findings, tree) for job in jobs),
         *(_of_component(names[one.path], one, findings, tree) for one in alone),
