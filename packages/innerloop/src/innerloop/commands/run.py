@@ -29,6 +29,7 @@ EXAMPLES = """backends:
   apptainer      the same as a container of Apptainer or Singularity, for HPC machines
   venv           a cached environment from environment/requirements.txt
   auto           the first available of in-container, docker, apptainer, venv (the default)
+  ssh:NAME       a machine of [remote.NAME], or a host of ~/.ssh/config; outputs come back
 
 examples:
   loop run digit_recognition
@@ -38,6 +39,7 @@ examples:
   loop run digit_recognition --script evaluate.py -- --verbose
   loop run digit_recognition --dry-run --json             what would happen, as JSON
   loop run digit_recognition --gpus none                  the CPU; or all, 2, 0,2, device=0
+  loop run digit_recognition --backend ssh:gpubox --detach   leaves it running there
   loop run digit_recognition --debug                      waits for a debugger (F5 does it for you)
   loop run jobs/train.yml                     a job file anywhere in the workspace
   loop run EXP --file other.yml               another job file of an experiment
@@ -67,7 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="EXP",
         help="an experiment, or the path of a job file (default: the folder you are in)",
     )
-    base.add_run_argument(parser)
+    base.add_run_argument(parser, machines=True)
     gpu_option.add_argument(parser)
     parser.add_argument("--file", help=f"the job file in EXP's folder (default: {JOB_FILE})")
     parser.add_argument(
@@ -94,6 +96,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="with --debug: the port; an error if it is in use",
     )
+    parser.add_argument(
+        "--detach", action="store_true", help="with ssh:NAME: leave it running there"
+    )
     dry_run.add_arguments(parser)
     parser.add_argument(
         "--docker-option", action="append", default=[], metavar="OPT", help="passed to `docker run`"
@@ -119,11 +124,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    if not args.debug:
-        return _run(args)
-    from ..runner import debug
+    with base.runnable(args.backend, args.root) as args.backend:
+        if not args.debug:
+            return _run(args)
+        from ..runner import debug
 
-    return debug.in_session(partial(_run, args), args.root, args.experiment, args.file)
+        return debug.in_session(partial(_run, args), args.root, args.experiment, args.file)
 
 
 def _run(args: argparse.Namespace, session: DebugSession | None = None) -> int:
@@ -161,7 +167,21 @@ def _run(args: argparse.Namespace, session: DebugSession | None = None) -> int:
         return 0
     if values:
         console.say(f"one trial: {dry_run.assignments(values)}")
-    return _carry_out(args, started)
+    return _detached(args, started) if args.detach else _carry_out(args, started)
+
+
+def _detached(args: argparse.Namespace, started: execute.Started) -> int:
+    """Leave the run on the machine where it goes; the job's name is all of stdout."""
+    machine: base.MachineRun = args.backend
+    execute.announce(started)
+    job = machine.left_running(started.run, started.request)
+    print(job.name, flush=True)
+    console.say(
+        f"it runs on {job.compute}: `scripts/loop logs {job.name} --follow` shows its output, "
+        f"`scripts/loop download {job.name}` brings its outputs, `scripts/loop cancel {job.name}` "
+        "stops it"
+    )
+    return 0
 
 
 def chosen_step(job: Job) -> str | None:
@@ -210,6 +230,7 @@ def _plan(
         processes=args.processes,
         errors=preflight.errors(findings),
         notes=[note for note in notes if note],
+        elsewhere={} if isinstance(args.backend, str) else args.backend.elsewhere(experiment),
         dry=args.dry_run,
     )
 
@@ -298,6 +319,8 @@ def _check_options(args: argparse.Namespace, job: Job) -> None:
                 hint=f"Name a {kinds[0]} job with --file, or omit {option}",
             )
     is_pipeline = job.kind == "pipeline"
+    if args.detach:
+        _require_detachable(args, is_pipeline)
     if args.port is not None and not args.debug:
         raise _not_applicable("--port is the debugger's port", "Add --debug")
     if args.debug and args.trials is not None:
@@ -310,6 +333,17 @@ def _check_options(args: argparse.Namespace, job: Job) -> None:
         raise _not_applicable("a pipeline has steps and no script", "Omit --script")
     if is_pipeline and args.rest and not args.step:
         raise _not_applicable("arguments after -- go to one command", "Name its step with --step")
+
+
+def _require_detachable(args: argparse.Namespace, is_pipeline: bool) -> None:
+    if isinstance(args.backend, str):
+        raise _not_applicable(
+            "--detach leaves a run on a machine elsewhere", "Add --backend ssh:NAME"
+        )
+    if args.debug or args.trials is not None or is_pipeline:
+        raise _not_applicable(
+            "--detach is for one run of a command job", "Omit it, or --debug and --trials"
+        )
 
 
 def _not_applicable(what: str, hint: str) -> UsageError:

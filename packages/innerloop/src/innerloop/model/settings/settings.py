@@ -23,6 +23,7 @@ from ..gpu import AUTO, WORDS, GpuSetting, parse_setting
 from . import adoption, orchestrators
 from .adoption import Adoption
 from .orchestrators import Orchestrators
+from .remotes import RemoteText
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -104,7 +105,7 @@ class Settings:
     debug_port: where a run waits for the debugger; None for a port derived from the name.
     environment: replacements of registered environments.
     azure: names on Azure.
-    schedule, argo: the unparsed tables.
+    schedule, argo, remote: the unparsed tables.
     Of the workspace only: engine, the client of the container engine (None: the one that is there);
     ca, the file of a company's certificate authority, relative to the root;
     registry, where prebuilt images are pushed and pulled ("ghcr.io/owner/name"); orchestrators;
@@ -125,6 +126,7 @@ class Settings:
     orchestrators: Orchestrators = field(default_factory=Orchestrators)
     adopted: Adoption | None = None
     argo: tuple[ArgoText, ...] = ()
+    remote: tuple[RemoteText, ...] = ()
 
 
 def of_workspace(text: str, name: str) -> Settings:
@@ -150,6 +152,7 @@ def of_workspace(text: str, name: str) -> Settings:
         orchestrators=orchestrators.take_from(table, text, name),
         adopted=adoption.of_table(table.pop("adopted", None), at("adopted")),
         argo=_argo(table.pop("argo", None), text, name, ("tool", "innerloop", "argo")),
+        remote=_remote(table.pop("remote", None), text, name, ("tool", "innerloop", "remote")),
     )
     if "schedule" in table:
         raise UserError(
@@ -165,9 +168,10 @@ def of_root_file(text: str | None, name: str, settings: Settings) -> Settings:
     """The workspace's settings with what the root's innerloop.toml says (None: no such file)."""
     if text is None:
         return settings
-    table = read_toml(text, name).get("adopted")
-    adopted = adoption.of_table(table, position_of(text, name, "adopted"))
-    return settings if adopted is None else replace(settings, adopted=adopted)
+    table = read_toml(text, name)
+    adopted = adoption.of_table(table.get("adopted"), position_of(text, name, "adopted"))
+    remote = (*settings.remote, *_remote(table.get("remote"), text, name, ("remote",)))
+    return replace(settings, adopted=adopted or settings.adopted, remote=remote)
 
 
 def _engine(value: Any, at: _Positions) -> EngineKind | None:
@@ -209,8 +213,8 @@ def of_experiment(text: str | None, name: str, workspace: Settings) -> Settings:
         return workspace
     table = read_toml(text, name)
     if name == "innerloop.toml":  # at the root of the workspace
-        table.pop("experiments", None)
-        table.pop("adopted", None)
+        for key in ("experiments", "adopted", "remote"):
+            table.pop(key, None)
     return of_table(table, text, name, (), workspace)
 
 
@@ -225,6 +229,7 @@ OWN = (
     "environment",
     "azure",
     "argo",
+    "remote",
 )
 
 
@@ -238,11 +243,18 @@ def of_table(
     argo = _argo(table.get("argo"), text, name, (*above, "argo"))
     section = f"[{'.'.join(above)}] " if above else ""
     own = _settings(table, base, _Positions(text, name, above), section)
-    return replace(own, schedule=schedule, argo=(*base.argo, *argo))
+    remote = _remote(table.get("remote"), text, name, (*above, "remote"))
+    return replace(
+        own, schedule=schedule, argo=(*base.argo, *argo), remote=(*base.remote, *remote)
+    )
 
 
 def _argo(table: Any, text: str, name: str, at: tuple[str, ...]) -> tuple[ArgoText, ...]:
     return () if table is None else (ArgoText(table, text, name, at),)
+
+
+def _remote(table: Any, text: str, name: str, at: tuple[str, ...]) -> tuple[RemoteText, ...]:
+    return () if table is None else (RemoteText(table, text, name, at),)
 
 
 @dataclass(frozen=True, slots=True)
