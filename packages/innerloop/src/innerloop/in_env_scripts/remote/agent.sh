@@ -18,6 +18,8 @@ marker=innerloop-agent
 tab=$(printf '\t')
 PATH=$PATH:/usr/local/bin:/usr/bin:/bin:/opt/homebrew/bin:$HOME/.local/bin
 export PATH
+# With them, a bash that a job starts would read ~/.bashrc, as a login's does.
+unset SSH_CLIENT SSH2_CLIENT SSH_CONNECTION SSH_TTY
 
 case $1 in
   '~/'*) root=$HOME/${1#??} ;;
@@ -67,7 +69,8 @@ facts() {
     answer=$("$engine" info --format '{{json .}}' 2>"$root/incoming/error.$$")
     code=$?
     if [ "$code" = 0 ] && [ -n "$answer" ]; then
-      say engine "$engine$tab$answer"
+      # Podman writes it in many lines.
+      say engine "$engine$tab$(printf '%s' "$answer" | tr '\n' ' ')"
       rm -f "$root/incoming/error.$$"
       break
     fi
@@ -347,7 +350,8 @@ outputs() {
   tar -cf - "./$2"
 }
 
-# Arguments: the key, the Python, the tree with the requirements, then pip's options.
+# Arguments: the key, the Python, the tree with the requirements, then pip's options: none for an
+# environment without packages.
 venv() {
   target=$root/envs/$1
   [ -f "$target/.complete" ] && return
@@ -364,8 +368,12 @@ venv() {
   cd "$root/trees/$3" || exit 1
   shift 3
   rm -rf "$target"
-  "$python" -m venv "$target" || fail "$python cannot make an environment"
-  "$target/bin/python" -m pip install --disable-pip-version-check --no-input "$@" || exit 1
+  if [ $# = 0 ]; then
+    "$python" -m venv --without-pip "$target" || fail "$python cannot make an environment"
+  else
+    "$python" -m venv "$target" || fail "$python cannot make an environment"
+    "$target/bin/python" -m pip install --disable-pip-version-check --no-input "$@" || exit 1
+  fi
   : >"$target/.complete"
 }
 

@@ -239,7 +239,7 @@ def _interpreter(
 
 
 def _requirements(run: Run, packages: Packages, scratch: Path) -> tuple[RemoteTree, list[str]]:
-    """What pip installs, and its options."""
+    """What pip installs, and its options; none for an environment without packages."""
     title = f"the requirements of {run.experiment.name}"
     if packages.lock is not None:
         raise UserError(
@@ -264,6 +264,8 @@ def _requirements(run: Run, packages: Packages, scratch: Path) -> tuple[RemoteTr
             texts = {**texts, "constraints.txt": scratch / "constraints.txt"}
         tree = transfer.tree_of_texts(title, texts)
         names, contents = ["requirements.txt"], [packages.text]
+    if not any(re.search(r"^\s*[^#\s]", text, re.MULTILINE) for text in contents):
+        return tree, []
     options = [word for name in names for word in ("-r", name)]
     options += ["-c", "constraints.txt"] if "constraints.txt" in texts else []
     if all("--hash=" in text for text in contents):

@@ -125,7 +125,7 @@ class SshRun:
         )
 
     def prepare(self, run: Run, request: Request) -> None:
-        """Connects, and makes the run's image or environment there, unless it is there."""
+        """Connects, and sends and makes what the run needs there and is not there yet."""
         setting = self.setting(run)
         host = self.host(setting)
         if self._facts is None:
@@ -144,14 +144,15 @@ class SshRun:
             is_file = os.path.isfile(run.data[name])
             data[name] = RemoteData(f"{folder}/{tree.files[0].path}" if is_file else folder)
         site = RemoteSite(setting, facts, data, environment, image)
-        self._prepared[run.id] = _Prepared(site, code, trees)
+        self._prepared[run.id] = prepared = _Prepared(site, code, trees)
+        transfer.send(host, facts, prepared.trees)
 
     def submit(self, run: Run, request: Request) -> int:
-        """Send the run, follow it to its end and bring back its outputs; its exit code."""
+        """Start the run, follow it to its end and bring back its outputs; its exit code."""
         host = self.host(self.setting(run))
         job = job_request.job_of(run)
         record = self._record(run, request) if not run.within else None
-        self._start(host, run, request, record)
+        record = self._start(host, run, request, record)
         try:
             state, interrupt = self._followed(host, job)
             self._fetched(host, run, job)
@@ -242,18 +243,11 @@ class SshRun:
     def _start(
         self, host: RemoteHost, run: Run, request: Request, record: SubmittedJob | None
     ) -> SubmittedJob | None:
-        """Send what is missing there, then start the job."""
+        """Start the job; its files are there."""
         prepared = self._prepared[run.id]
-        facts = prepared.site.known
         job = job_request.job_of(run)
         tree = prepared.code.digest if prepared.code is not None else "-"
         scripts = transfer.archive_of_texts(job_request.scripts(run, request))
-        try:
-            transfer.send(host, facts, prepared.trees)
-        except BaseException:
-            if record is not None:
-                submission_store.update(self.root, record, state=UNSENT)
-            raise
         # Without an answer it may have started: the record says "sending".
         with process.deferred_interrupts() as deferred:
             done = host.tell("launch", job, tree, data=[scripts])

@@ -1,0 +1,431 @@
+"""`loop run --backend ssh:NAME` on a real sshd of another user, and everything about its jobs."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from innerloop.remote.host import outputs, transfer
+from innerloop.remote.host.connection import ConnectionLost
+from innerloop.remote.host.host import RemoteHost, RemoteRef
+from tests.remote.ssh_host import SshHost, ssh_host
+from tests.support import Started, Workspace, docker, make_workspace, until
+
+pytestmark = pytest.mark.person
+
+SETTINGS = """
+[tool.innerloop.remote.gpubox]
+engine = "none"
+
+[tool.innerloop.remote.boxes]
+host = "gpubox"
+engine = "docker"
+"""
+TRAIN = """
+import os, pathlib, sys
+from helper import NAME
+out = pathlib.Path("outputs")
+print("hello", NAME, os.environ["GREETING"], pathlib.Path(sys.argv[1]).read_text(), flush=True)
+(out / "model/weights.txt").write_text("42")
+(out / "user.txt").write_text(str(os.getuid()))
+(out / "again.txt").symlink_to("user.txt")
+sys.exit(3)
+"""
+JOB = """
+command: python train.py ${{inputs.words}}
+environment_variables: {GREETING: "it's $HOME"}
+inputs:
+  words: {type: uri_file, path: ../../data/words.txt}
+outputs:
+  model: {type: uri_folder}
+"""
+# Goes on until a file of the machine is there.
+WAITS = """
+import os, pathlib, sys, time
+gate = pathlib.Path(os.environ["GATE"])
+print("waiting", flush=True)
+try:
+    while not gate.exists():
+        time.sleep(0.05)
+finally:
+    pathlib.Path("outputs/left.txt").write_text("kept")
+    print("bye", flush=True)
+"""
+
+
+@pytest.fixture(scope="module")
+def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SshHost]:
+    """Its user may use the machine's Docker, if there is one."""
+    socket = Path("/var/run/docker.sock")
+    groups = [socket.stat().st_gid] if socket.exists() else []
+    with ssh_host(tmp_path_factory.mktemp("ssh"), groups) as found:
+        # What a person's shell prints is no part of an answer.
+        (found.user.home / ".bashrc").write_text("echo welcome\n")
+        yield found
+
+
+@pytest.fixture(scope="module")
+def place(
+    host: SshHost, tmp_path_factory: pytest.TempPathFactory, _tool: None
+) -> Iterator[Workspace]:
+    made = make_workspace(tmp_path_factory.mktemp("of ssh") / "work space")
+    made.env.update(host.env)
+    made.write("pyproject.toml", f"[tool.innerloop]\n{SETTINGS}")
+    made.write("data/words.txt", "words")
+    made.add("line", TRAIN, job=JOB)
+    made.write("src/common/names.py", 'NAME = "shared"\n')
+    (made.root / "src/line/helper.py").symlink_to("../common/names.py")
+    made.add("waits", WAITS, job=f"environment_variables: {{GATE: {host.user.home}/gate}}\n")
+    yield made
+    made.clean()
+
+
+@pytest.fixture
+def gate(host: SshHost) -> Iterator[Path]:
+    """A job of `waits` ends when it exists."""
+    path = host.user.home / "gate"
+    yield path
+    path.touch()
+    assert until(lambda: not programs(host), 60)
+    path.unlink()
+
+
+def programs(host: SshHost) -> list[str]:
+    """The command lines of the jobs that run there."""
+    found = subprocess.run(["ps", "-u", str(host.user.uid), "-o", "args="], capture_output=True)
+    lines = found.stdout.decode().splitlines()
+    return [line for line in lines if "train.py" in line or " supervise " in line]
+
+
+def runs(place: Workspace, slug: str) -> list[Path]:
+    """The newest last."""
+    return sorted((place.root / "outputs" / slug).iterdir())
+
+
+def record_of(folder: Path) -> dict[str, object]:
+    record: dict[str, object] = json.loads((folder / ".run/run.json").read_text())
+    return record
+
+
+def test_run_is_what_it_is_on_this_machine(place: Workspace, host: SshHost) -> None:
+    done = place.loop("run", "line", "--backend", "ssh:gpubox")
+    assert done.code == 3, done.err
+    assert done.out == "hello shared it's $HOME words\n"
+    assert "backend ssh:gpubox (asked for; on gpubox" in done.message
+    (folder,) = runs(place, "line")
+    assert (folder / "model/weights.txt").read_text() == "42"
+    assert (folder / "user.txt").read_text() == str(host.user.uid)
+    assert os.readlink(folder / "again.txt") == "user.txt"
+    assert (folder / ".run/log.txt").read_text() == done.out
+    record = record_of(folder)
+    assert record["exit_code"] == 3 and record["backend"] == "ssh" and record["compute"] == "gpubox"
+    assert "status" not in record
+    assert programs(host) == []
+
+    # What has not changed is not sent again, nor what has only another name.
+    (place.root / "src/line/train.py").rename(place.root / "src/line/again.py")
+    job = place.read("src/line/azure-ml-job.yaml").replace("train.py", "again.py")
+    place.write("src/line/azure-ml-job.yaml", job)
+    done = place.loop("run", "line", "--backend", "ssh:gpubox", "--set", "inputs.words=words.txt")
+    assert done.code == 1 and "words.txt" in done.message
+    done = place.loop("run", "line", "--backend", "ssh:gpubox")
+    assert done.code == 3 and "sending 1 file" in done.message
+    done = place.loop("run", "line", "--backend", "ssh:gpubox", "--dry-run", "--json")
+    request = json.loads(done.out)
+    assert (request["backend"], request["compute"]) == ("ssh", "gpubox")
+    assert request["command"].startswith("python again.py ")
+
+
+@pytest.mark.docker
+def test_run_in_an_image_that_is_built_there(place: Workspace, host: SshHost) -> None:
+    done = place.loop("run", "waits", "--backend", "ssh:boxes", "--script", "said.py")
+    assert done.code == 1 and "[script-missing]" in done.err
+    place.write("src/waits/said.py", "import os\nprint(os.getcwd(), os.getuid(), __file__)\n")
+    done = place.loop("run", "waits", "--backend", "ssh:boxes", "--script", "said.py")
+    assert done.code == 0, done.err
+    folder = f"/workspaces/{place.root.name}/src/waits"
+    assert done.out == f"{folder} {host.user.uid} {folder}/said.py\n"
+    assert f"building {place.images()[0]} on boxes" in done.message
+    again = place.loop("run", "waits", "--backend", "ssh:boxes", "--script", "said.py")
+    assert again.code == 0 and "building" not in again.message
+    assert docker("ps", "-aq", "--filter", f"label=innerloop.workspace={place.root}") == ""
+
+
+def test_detached_run_is_a_submitted_job(place: Workspace, host: SshHost, gate: Path) -> None:
+    done = place.loop("run", "waits", "--backend", "ssh:gpubox", "--detach")
+    assert done.code == 0, done.err
+    job = done.out.strip()
+    assert json.loads(place.loop("status", "--json").out)["status"] == "Running"
+    assert place.loop("logs", job).out == "waiting\n"
+    assert record_of(runs(place, "waits")[-1])["status"] == "Running"
+    following = place.start("logs", job, "--follow")
+    following.wait_for("waiting")
+    gate.touch()
+    ended = following.end()
+    assert ended.code == 0 and ended.out == "waiting\nbye\n"
+    done = place.loop("download", "--json")
+    fetched = json.loads(done.out)
+    assert (fetched["status"], fetched["files"]) == ("Completed", 1)
+    assert (place.root / fetched["folder"] / "left.txt").read_text() == "kept"
+    assert place.loop("cancel").out == f"{job} had ended already: Completed\n"
+    record = record_of(place.root / fetched["folder"])
+    assert record["exit_code"] == 0 and record["backend"] == "ssh"
+
+
+def test_detached_run_is_cancelled(place: Workspace, host: SshHost, gate: Path) -> None:
+    job = place.loop("submit", "waits", "--backend", "ssh:gpubox", "--name", "20260101-mine")
+    assert job.code == 0, job.err
+    assert "job          20260101-mine" in job.out and "command      python -u train.py" in job.out
+    assert place.loop("cancel").out == "20260101-mine: Canceled\n"
+    assert programs(host) == []
+    ended = place.loop("logs", "--follow")
+    assert ended.code == 130 and "bye\n" in ended.out
+    again = place.loop("submit", "waits", "--backend", "ssh:gpubox", "--name", "20260101-mine")
+    assert again.code == 1 and "[job-name-taken]" in again.err
+
+
+def started(place: Workspace, **env: str) -> Started:
+    run = place.start("run", "waits", "--backend", "ssh:gpubox", env=env)
+    run.wait_for("waiting")
+    return run
+
+
+def test_ctrl_c_ends_the_run_there(place: Workspace, host: SshHost, gate: Path) -> None:
+    run = started(place)
+    run.interrupt_group()
+    done = run.end()
+    assert done.code == 130 and "KeyboardInterrupt" in done.out
+    assert programs(host) == []
+    folder = runs(place, "waits")[-1]
+    assert (folder / "left.txt").read_text() == "kept" and record_of(folder)["exit_code"] == 130
+
+
+def test_second_ctrl_c_ends_a_run_that_hears_none(
+    place: Workspace, host: SshHost, gate: Path
+) -> None:
+    deaf = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+    place.write("src/waits/train.py", deaf + WAITS)
+    try:
+        run = started(place)
+        run.interrupt_group()
+        run.wait_for("stopping the job")
+        run.interrupt_group()
+        assert run.end().code == 130
+    finally:
+        place.write("src/waits/train.py", WAITS)
+    assert programs(host) == []
+
+
+def test_connection_that_is_cut_is_made_again(place: Workspace, host: SshHost, gate: Path) -> None:
+    run = started(place)
+    host.cut()
+    run.wait_for("trying again")
+    gate.touch()
+    done = run.end()
+    assert done.code == 0 and done.out == "waiting\nbye\n", done.err
+    assert (runs(place, "waits")[-1] / "left.txt").exists()
+
+
+def test_run_goes_on_without_a_connection(place: Workspace, host: SshHost, gate: Path) -> None:
+    run = started(place, INNERLOOP_PATIENCE="1")
+    text = host.config.read_text()
+    host.config.write_text(re.sub(r"Port \d+", "Port 1", text))
+    try:
+        host.cut()
+        done = run.end()
+    finally:
+        host.config.write_text(text)
+    assert done.code == 1 and "[remote-connection-lost]" in done.err
+    folder = runs(place, "waits")[-1]
+    assert record_of(folder)["status"] == "Running"
+    gate.touch()
+    followed = place.loop("logs", folder.name, "--follow")
+    assert (followed.code, followed.out) == (0, "waiting\nbye\n"), followed.err
+    assert record_of(folder)["exit_code"] == 0
+    assert place.loop("download", folder.name).code == 0
+    assert (folder / "left.txt").read_text() == "kept"
+
+
+def test_a_killed_command_leaves_its_run_to_be_followed(
+    place: Workspace, host: SshHost, gate: Path
+) -> None:
+    run = started(place)
+    run.send(signal.SIGKILL)
+    run.end()
+    name = runs(place, "waits")[-1].name
+    assert place.loop("runs", "waits", "--json").code == 0
+    gate.touch()
+    assert place.loop("logs", name, "--follow").out == "waiting\nbye\n"
+    assert place.loop("download", name).code == 0
+
+
+@pytest.fixture
+def remote(host: SshHost, monkeypatch: pytest.MonkeyPatch) -> Iterator[RemoteHost]:
+    """The machine as the backend has it, in this process."""
+    monkeypatch.setenv("PATH", host.env["PATH"])
+    with RemoteHost(RemoteRef("gpubox", "gpubox", "~/apart")) as found:
+        yield found
+    shutil.rmtree(host.user.home / "apart")
+
+
+def test_upload_that_is_cut_keeps_what_arrived_whole(
+    remote: RemoteHost, host: SshHost, tmp_path: Path
+) -> None:
+    for name in "abc":
+        (tmp_path / name).write_bytes(name.encode() * 300_000)
+    tree = transfer.tree_of_folder("data", tmp_path)
+
+    def cut_off() -> Iterator[bytes]:
+        sent = 0
+        for chunk in transfer.archive(tree.files):
+            yield chunk
+            sent += len(chunk)
+            if sent > 400_000:  # in the second file
+                # The first one is on the disk there: what follows may get lost.
+                assert until(lambda: _size(host, "apart/incoming/*/*") >= 300_000, 60)
+                host.cut()
+
+    with pytest.raises(ConnectionLost):
+        remote.tell("receive", data=cut_off())
+    blobs = host.user.home / "apart/blobs"
+    assert until(lambda: len(list(blobs.iterdir())) == 1, 60)
+    facts = remote.facts("none")
+    assert transfer.send(remote, facts, [tree]).files == 2
+    there = host.user.home / "apart/trees" / tree.digest
+    assert {path.name: path.stat().st_size for path in there.iterdir()} == dict.fromkeys(
+        "abc", 300_000
+    )
+    assert transfer.send(remote, facts, [tree]).files == 0
+
+
+def _size(host: SshHost, pattern: str) -> int:
+    return max([path.stat().st_size for path in host.user.home.glob(pattern)], default=0)
+
+
+def test_download_that_is_cut_leaves_no_half_file(
+    remote: RemoteHost, host: SshHost, tmp_path: Path
+) -> None:
+    remote.ask("running")
+    folder = host.user.home / "apart/jobs/of/one/outputs"
+    folder.mkdir(parents=True)
+    (folder / "a.txt").write_text("first")
+    (folder / "b.bin").write_bytes(os.urandom(30_000_000))
+    host.user.own(host.user.home / "apart")
+    with remote.listen("outputs", "of/one", ".") as stream:
+        assert stream.read(512)
+        host.cut()
+        while stream.chunk():
+            pass
+        assert isinstance(remote.lost(stream), ConnectionLost)
+    assert outputs.download(remote, "of/one", tmp_path) == (2, 30_000_005)
+    assert (tmp_path / "b.bin").read_bytes() == (folder / "b.bin").read_bytes()
+
+
+def test_outputs_that_lead_out_are_left_out(
+    remote: RemoteHost, host: SshHost, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    remote.ask("running")
+    folder = host.user.home / "apart/jobs/of/one/outputs"
+    (folder / ".run").mkdir(parents=True)
+    (folder / ".run/run.json").write_text("{}")
+    (folder / "out").symlink_to("../../../secret")
+    (folder / "abs").symlink_to("/etc/passwd")
+    (folder / "a b").write_text("fine")
+    os.link(folder / "a b", folder / "c")
+    host.user.own(host.user.home / "apart")
+    into = tmp_path / "outputs"
+    assert outputs.download(remote, "of/one", into)[0] == 2
+    assert sorted(path.name for path in into.iterdir()) == ["a b", "c"]
+    assert capsys.readouterr().err.count("left out") == 2
+    with pytest.raises(Exception, match="left no model"):
+        outputs.download(remote, "of/one", into, "model")
+
+
+def test_machines_are_reached_as_ssh_is_configured(place: Workspace, host: SshHost) -> None:
+    folder = host.config.parent
+    user, port = host.user.name, host.port
+    login = f"HostName 127.0.0.1\nPort {port}\nUser {user}\nUserKnownHostsFile {folder}/known_hosts"
+    keys = f"IdentityFile {folder}/none\nIdentitiesOnly yes"
+    host.add(f"Host far\nProxyJump gpubox\nIdentityFile {folder}/key\n{login}")
+    host.add(f"Host agent\n{login}\nIdentityFile none")
+    host.add(f"Host denied\n{login}\n{keys}")
+    host.add(f"Host unknown\nHostName 127.0.0.1\nPort {port}\nUserKnownHostsFile {folder}/nothing")
+    host.add("Host nowhere\nHostName host.invalid\nHost closed\nHostName 127.0.0.1\nPort 1")
+    assert doctor(place, "far")["connection"].startswith(f"{user} on Linux")
+    agent = subprocess.run(["ssh-agent", "-s"], capture_output=True, text=True, check=True).stdout
+    variables = dict(re.findall(r"(SSH_\w+)=([^;]+);", agent))
+    try:
+        subprocess.run(
+            ["ssh-add", "-q", str(folder / "key")], env={**os.environ, **variables}, check=True
+        )
+        assert doctor(place, "agent", **variables)["connection"].startswith(user)
+    finally:
+        os.kill(int(variables["SSH_AGENT_PID"]), signal.SIGTERM)
+    for name, code in (
+        ("denied", "ssh-denied"),
+        ("unknown", "ssh-host-key"),
+        ("nowhere", "ssh-host-unknown"),
+        ("closed", "ssh-unreachable"),
+    ):
+        done = place.loop("run", "line", "--backend", f"ssh:{name}")
+        assert done.code == 1 and f"[{code}]" in done.err, done.err
+
+
+def doctor(place: Workspace, name: str, **env: str) -> dict[str, str]:
+    done = place.loop("doctor", "--backend", f"ssh:{name}", "--json", env=env)
+    assert done.code == 0, done.out
+    return {fact["name"]: fact["what"] for fact in json.loads(done.out)}
+
+
+def test_record_of_a_stranger_starts_no_program(place: Workspace) -> None:
+    ours = place.root / "ours"
+    place.write(
+        ".innerloop/jobs/evil/job.json",
+        json.dumps(
+            {
+                "name": "evil", "experiment": "line", "slug": "line", "file": "f", "state": "sent",
+                "fingerprint": "", "at": "", "backend": "ssh",
+                "workspace": {"remote": "a", "host": f"-oProxyCommand=touch {ours}", "folder": "/"},
+            }
+        ),
+    )  # fmt: skip
+    for verb in ("status", "logs", "cancel", "download"):
+        done = place.loop(verb, "evil")
+        assert done.code == 1 and "[record-unreadable]" in done.err
+    shutil.rmtree(place.root / ".innerloop/jobs/evil")
+    assert not ours.exists()
+
+
+@pytest.mark.mounts
+def test_full_disk_there_is_an_error_and_keeps_the_end(place: Workspace, host: SshHost) -> None:
+    small = host.user.home / "small"
+    small.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size=1m,uid={host.user.uid}", "none", str(small)]
+    subprocess.run(mount, check=True)
+    try:
+        text = place.read("pyproject.toml")
+        table = f'[tool.innerloop.remote.small]\nhost = "gpubox"\nengine = "none"\nfolder = "{small}"\n'
+        place.write("pyproject.toml", f"{text}\n{table}")
+        fills = 'print("starts", flush=True)\nopen("outputs/x", "wb").write(bytes(2_000_000))\n'
+        place.add("fills", fills)
+        done = place.loop("run", "fills", "--backend", "ssh:small")
+        assert done.code == 1 and "No space left on device" in done.out, done.err
+        assert record_of(runs(place, "fills")[0])["exit_code"] == 1
+        (place.root / "src/fills/big.bin").write_bytes(os.urandom(2_000_000))
+        done = place.loop("run", "fills", "--backend", "ssh:small")
+        assert done.code == 1 and "[remote-disk-full]" in done.err, done.err
+    finally:
+        subprocess.run(["umount", "--lazy", str(small)], check=True)
+
+
+if sys.platform == "win32":
+    pytest.skip("needs a second user", allow_module_level=True)
