@@ -413,7 +413,9 @@ def test_full_disk_there_is_an_error_and_keeps_the_end(place: Workspace, host: S
     subprocess.run(mount, check=True)
     try:
         text = place.read("pyproject.toml")
-        table = f'[tool.innerloop.remote.small]\nhost = "gpubox"\nengine = "none"\nfolder = "{small}"\n'
+        table = (
+            f'[tool.innerloop.remote.small]\nhost = "gpubox"\nengine = "none"\nfolder = "{small}"\n'
+        )
         place.write("pyproject.toml", f"{text}\n{table}")
         fills = 'print("starts", flush=True)\nopen("outputs/x", "wb").write(bytes(2_000_000))\n'
         place.add("fills", fills)

@@ -18,6 +18,7 @@ from ..util.errors import UserError
 from ..util.host_gpus import HostGpus
 from .checks import PATIENCE, Checkup, Fact
 
+
 def the_gpu(checkup: Checkup) -> Iterator[Fact]:
     host = host_gpus.find()
     smi = process.run(["nvidia-smi"], timeout=PATIENCE) if process.which("nvidia-smi") else None

@@ -210,7 +210,7 @@ def open_backend(name: str, root: Path, where: Mapping[str, str] | None = None) 
 
     A backend of machines has the machine's name after a colon, unless `where` names it.
     """
-    kind, colon, machine = name.partition(":")
+    kind, colon, _ = name.partition(":")
     if kind not in BACKENDS or (colon and kind not in OF_MACHINES):
         raise UserError(
             f'there is no remote backend "{name}"',
@@ -228,7 +228,7 @@ def _machine(name: str) -> str:
     kind, _, machine = name.partition(":")
     if not remotes.is_name(machine):
         raise UsageError(
-            f'--backend {name} does not name a machine of the backend {kind}',
+            f"--backend {name} does not name a machine of the backend {kind}",
             code="machine-missing",
             hint=f"Write {kind}:NAME, with a [remote.NAME] of the settings or a host of ~/.ssh/config",
         )

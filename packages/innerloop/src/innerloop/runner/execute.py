@@ -34,9 +34,7 @@ class Started:
     submit: Callable[[Run, Request], int]
 
 
-def prepare(
-    run: Run, backend: str | LocalBackend, *, dry: bool, trusted: bool = False
-) -> Started:
+def prepare(run: Run, backend: str | LocalBackend, *, dry: bool, trusted: bool = False) -> Started:
     """The run's request to the backend that was asked for, or to the first that is available.
 
     What the job gets beyond the workspace is said, and asked the first time, unless the person has

@@ -30,7 +30,6 @@ from ..workspace import folder_reader, loader, shared_code_links
 from . import content_notes, datasets, environment_resolver
 from .local_differences import notes_on
 
-
 # No data are elsewhere.
 NOTHING: Mapping[str, str] = {}
 

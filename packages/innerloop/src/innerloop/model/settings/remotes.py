@@ -20,6 +20,7 @@ from ..gpu import WORDS, GpuSetting, parse_setting
 # What starts a job there; "none" is a process in an environment made from the lock.
 RemoteEngine = Literal["docker", "podman", "apptainer", "none"]
 REMOTE_ENGINES: tuple[RemoteEngine, ...] = get_args(RemoteEngine)
+DOCKER, PODMAN, APPTAINER, NO_ENGINE = REMOTE_ENGINES
 DEFAULT_FOLDER = "~/.innerloop"
 
 # Words of ssh's command line: an option would begin with "-".
@@ -178,7 +179,9 @@ def _data(value: Any) -> dict[str, str]:
     for input_name, path in value.items():
         is_path = isinstance(path, str) and path.startswith("/") and not _CONTROL.search(path)
         if not is_path or ".." in path.split("/"):
-            raise _InvalidValue(f".{input_name} = {path!r} is not an absolute path", hint, input_name)
+            raise _InvalidValue(
+                f".{input_name} = {path!r} is not an absolute path", hint, input_name
+            )
     return {input_name: path.rstrip("/") or "/" for input_name, path in value.items()}
 
 

@@ -244,9 +244,7 @@ def of_table(
     section = f"[{'.'.join(above)}] " if above else ""
     own = _settings(table, base, _Positions(text, name, above), section)
     remote = _remote(table.get("remote"), text, name, (*above, "remote"))
-    return replace(
-        own, schedule=schedule, argo=(*base.argo, *argo), remote=(*base.remote, *remote)
-    )
+    return replace(own, schedule=schedule, argo=(*base.argo, *argo), remote=(*base.remote, *remote))
 
 
 def _argo(table: Any, text: str, name: str, at: tuple[str, ...]) -> tuple[ArgoText, ...]:

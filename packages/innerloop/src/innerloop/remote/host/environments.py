@@ -16,6 +16,7 @@ from ...docker import buildkit, conda_images, image_build, lock_images
 from ...docker.image_build import BuildLog
 from ...local import venv_requirements
 from ...local.venv_requirements import Packages
+from ...model.apptainer import PROGRAMS
 from ...model.container import (
     DIGEST_LABEL,
     EXPERIMENT_LABEL,
@@ -26,6 +27,7 @@ from ...model.container import (
 from ...model.dockerfiles.dockerfile import pruned
 from ...model.environment import Image
 from ...model.run import Run
+from ...model.settings.remotes import APPTAINER, PODMAN
 from ...util import console, files, process
 from ...util.errors import UserError
 from ...util.network import Network
@@ -44,7 +46,7 @@ def image(host: RemoteHost, facts: HostFacts, run: Run) -> str:
     found = run.environment.image
     if found is None:
         raise run.environment.missing or _no_environment(run)
-    if facts.engine == "apptainer":
+    if facts.engine == APPTAINER:
         return _sif(host, facts, run, found)
     engine, name = facts.engine, require_image_name(found.name)
     labelled = host.answer("run", engine, "image", "inspect", "--format", _LABEL, name)
@@ -71,7 +73,9 @@ def _no_environment(run: Run) -> UserError:
 def _follow(host: RemoteHost, words: list[str], log: BuildLog, stdin: str | None = None) -> int:
     host.install()
     argv = host.connection.argv(host.command("run", *words))
-    return process.follow(argv, lambda line: None if line == MARKER else log.line(line), stdin=stdin)
+    return process.follow(
+        argv, lambda line: None if line == MARKER else log.line(line), stdin=stdin
+    )
 
 
 def _pull(host: RemoteHost, engine: str, name: str) -> None:
@@ -103,7 +107,7 @@ def _build(host: RemoteHost, facts: HostFacts, run: Run, image: Image) -> None:
     tree = _context(run, image)
     transfer.send(host, facts, [tree])
     assert image.dockerfile is not None
-    is_podman = facts.engine == "podman"
+    is_podman = facts.engine == PODMAN
     has_buildkit = is_podman or host.answer("run", facts.engine, "buildx", "version").ok
     options = buildkit.build_options(
         pruned(image.dockerfile, image.target), Network(), buildkit=has_buildkit
@@ -171,7 +175,7 @@ def _sif(host: RemoteHost, facts: HostFacts, run: Run, image: Image) -> str:
     path = f"{facts.root}/images/{image_name_part(name)}-{key}.sif"
     if host.answer("run", "test", "-s", path).ok:
         return path
-    program = "apptainer" if "apptainer" in facts.programs else "singularity"
+    program = next(name for name in PROGRAMS if name in facts.programs)
     log = BuildLog(f"{name} on {host.ref.remote}", doing="pulling")
     command = 'mkdir -p "${2%/*}" && "$1" build --force "$2.new" "docker://$3" && mv "$2.new" "$2"'
     code = _follow(host, ["sh", "-c", command, "sh", program, path, name], log)

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+
 from ...docker import engine_facts
 from ...docker.engine_facts import EngineFacts
 from ...docker.gpu_handover import GpuEngine
+from ...model.apptainer import PROGRAMS
 from ...model.cuda import Version, driver_of
-from ...model.settings.remotes import RemoteEngine
+from ...model.settings.remotes import APPTAINER, DOCKER, NO_ENGINE, PODMAN, RemoteEngine
 from ...util import json_records
 from ...util.host_gpus import HostDevice, HostGpus, VendorGpus
 from ...util.json_records import RecordError
+
+NO_FACTS = EngineFacts()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +41,8 @@ class HostFacts:
     driver: str = ""
     cuda: Version | None = None
     cdi_devices: tuple[str, ...] = ()
-    engine: RemoteEngine = "none"
-    engine_facts: EngineFacts = EngineFacts()
+    engine: RemoteEngine = NO_ENGINE
+    engine_facts: EngineFacts = NO_FACTS
     engine_version: str = ""
     silent: tuple[tuple[str, str], ...] = ()
 
@@ -127,13 +131,13 @@ def _gpus(lines: Sequence[str]) -> tuple[tuple[HostDevice, ...], list[str]]:
 def _engine(lines: Sequence[str]) -> tuple[RemoteEngine, EngineFacts, str]:
     for line in lines:
         program, _, answer = line.partition("\t")
-        if program in ("apptainer", "singularity"):
-            return "apptainer", EngineFacts(), answer
+        if program in PROGRAMS:
+            return APPTAINER, NO_FACTS, answer
         try:
             found = engine_facts.parse(json_records.parse(answer))
         except RecordError:
             continue
         if found is not None:
-            kind: RemoteEngine = "podman" if program == "podman" else "docker"
+            kind: RemoteEngine = PODMAN if program == PODMAN else DOCKER
             return kind, found, found.title
-    return "none", EngineFacts(), ""
+    return NO_ENGINE, NO_FACTS, ""

@@ -116,7 +116,10 @@ def job_status(state: RemoteJobState, name: str, experiment: str, compute: str) 
     if state.state == "running":
         status = "Running"
     elif state.state == "lost":
-        status, error = "Failed", "its supervisor is gone: the machine was restarted, or it was killed"
+        status, error = (
+            "Failed",
+            "its supervisor is gone: the machine was restarted, or it was killed",
+        )
     elif state.code == 0:
         status = "Completed"
     elif state.canceled:

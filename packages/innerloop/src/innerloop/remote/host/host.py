@@ -5,13 +5,24 @@ from __future__ import annotations
 import hashlib
 import posixpath
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from ...model.settings.remotes import DEFAULT_FOLDER, RemoteEngine, RemoteSetting, is_host, is_name
+from ...model.apptainer import PROGRAMS
+from ...model.settings.remotes import (
+    APPTAINER,
+    DEFAULT_FOLDER,
+    DOCKER,
+    NO_ENGINE,
+    PODMAN,
+    RemoteEngine,
+    RemoteSetting,
+    is_host,
+    is_name,
+)
 from ...util.errors import UserError
 from ...util.process import CollectedProgram, CompletedCommand, OutputStream
 from . import facts
@@ -25,11 +36,11 @@ MARKER = "innerloop-agent"
 _NOT_THERE = 127
 # The engines that are asked, in this order.
 _ASKED: dict[RemoteEngine | None, tuple[str, ...]] = {
-    None: ("docker", "podman", "apptainer", "singularity"),
-    "docker": ("docker",),
-    "podman": ("podman",),
-    "apptainer": ("apptainer", "singularity"),
-    "none": (),
+    None: (DOCKER, PODMAN, *PROGRAMS),
+    DOCKER: (DOCKER,),
+    PODMAN: (PODMAN,),
+    APPTAINER: PROGRAMS,
+    NO_ENGINE: (),
 }
 
 
@@ -43,7 +54,9 @@ class RemoteRef:
 
     def __post_init__(self) -> None:
         """A record of a job may be a stranger's: ssh must not take its words as options."""
-        if not (is_name(self.remote) and is_host(self.host) and self.folder.startswith(("/", "~/"))):
+        if not (
+            is_name(self.remote) and is_host(self.host) and self.folder.startswith(("/", "~/"))
+        ):
             raise TypeError("not where a job can be")
 
 

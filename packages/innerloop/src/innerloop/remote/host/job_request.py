@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from ...docker import gpu_handover
 from ...local import container_files, process_gpus
 from ...local.resolve_command import ResolvedCommand, resolve
-from ...model.apptainer import Apptainer
+from ...model.apptainer import PROGRAMS, Apptainer
 from ...model.container import (
     EXPERIMENT_LABEL,
     RUN_LABEL,
@@ -26,7 +26,7 @@ from ...model.container import (
 from ...model.experiment import Experiment
 from ...model.gpu import Gpu, GpuSetting
 from ...model.run import ProcessSpec, Request, Run
-from ...model.settings.remotes import RemoteSetting
+from ...model.settings.remotes import APPTAINER, DOCKER, NO_ENGINE, RemoteSetting
 from ...util.errors import UserError
 from .facts import HostFacts
 
@@ -61,7 +61,7 @@ class RemoteSite:
     @property
     def known(self) -> HostFacts:
         """The facts, or what the settings let expect."""
-        return self.facts or HostFacts(engine=self.setting.engine or "docker")
+        return self.facts or HostFacts(engine=self.setting.engine or DOCKER)
 
     @property
     def gpu_setting(self) -> GpuSetting | None:
@@ -88,7 +88,7 @@ def request(run: Run, site: RemoteSite, why: str) -> Request:
         except UserError as error:
             missing.append(error)
             gpu = Gpu(False, "no GPU is available")
-    make = _process if site.known.engine == "none" else _container
+    make = _process if site.known.engine == NO_ENGINE else _container
     made = make(run, site, gpu)
     return replace(
         made,
@@ -103,18 +103,18 @@ def request(run: Run, site: RemoteSite, why: str) -> Request:
 
 
 def _gpu(setting: GpuSetting, facts: HostFacts) -> Gpu:
-    if facts.engine == "none" or facts.engine == "apptainer":
+    if facts.engine in (NO_ENGINE, APPTAINER):
         gpu = process_gpus.decide(setting, facts.host_gpus, {})
-        options = ("--nv",) if gpu.use and facts.engine == "apptainer" else ()
+        options = ("--nv",) if gpu.use and facts.engine == APPTAINER else ()
         return replace(gpu, options=options)
     return gpu_handover.decide(setting, facts.host_gpus, facts.gpu_engine, lambda handover: None)
 
 
 def _notes(run: Run, site: RemoteSite) -> list[str]:
     notes = [f"port {port} stays on {site.setting.name}" for port in run.ports]
-    for name in sorted(run.writable & set(run.data)):
-        notes.append(f"what it writes to the input {name} stays on {site.setting.name}")
-    return notes
+    written = sorted(run.writable & set(run.data))
+    there = site.setting.name
+    return [*notes, *(f"what it writes to the input {name} stays on {there}" for name in written)]
 
 
 def _container(run: Run, site: RemoteSite, gpu: Gpu) -> Request:
@@ -131,7 +131,7 @@ def _container(run: Run, site: RemoteSite, gpu: Gpu) -> Request:
             mounts.append(Mount(site.data[name].path, target, read_only=read_only))
     engine = facts.engine_facts
     user = facts.owner if site.facts is not None else ""
-    is_apptainer = facts.engine == "apptainer"
+    is_apptainer = facts.engine == APPTAINER
     options = () if is_apptainer else (*_docker_args(run), *run.options)
     container = ContainerSpec(
         image=site.image or (run.environment.image.name if run.environment.image else ""),
@@ -149,7 +149,7 @@ def _container(run: Run, site: RemoteSite, gpu: Gpu) -> Request:
         devices=gpu.options,
         options=options,
         program=facts.engine,
-        init=engine.kind == "docker",
+        init=engine.kind == DOCKER,
         starter=Apptainer(_apptainer(facts), workdir=f"{job}/scratch") if is_apptainer else None,
     )
     return Request(
@@ -177,7 +177,7 @@ def _docker_args(run: Run) -> list[str]:
 
 
 def _apptainer(facts: HostFacts) -> str:
-    return "apptainer" if "apptainer" in facts.programs or not facts.programs else "singularity"
+    return next((name for name in PROGRAMS if name in facts.programs), PROGRAMS[0])
 
 
 def _target(run: Run, name: str, root: str, site: RemoteSite) -> str:

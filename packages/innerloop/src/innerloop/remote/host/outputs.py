@@ -82,7 +82,7 @@ def _chunks(content: IO[bytes]) -> Iterator[bytes]:
 def _name(text: str) -> str | None:
     """A path in the outputs, "" for their folder; None for one that leads out of it."""
     path = posixpath.normpath(text)
-    if path.startswith("/") or path == ".." or path.startswith("../"):
+    if path == ".." or path.startswith(("/", "../")):
         return None
     return "" if path == "." else path
 
@@ -98,5 +98,3 @@ def _link(path: Path, name: str, target: str) -> None:
     with suppress(UserError):
         files.make_folder(path.parent)
         files.make_link(path, target)
-
-

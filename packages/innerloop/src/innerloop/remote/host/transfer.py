@@ -239,7 +239,7 @@ def _send_blobs(host: RemoteHost, facts: HostFacts, absent: Sequence[TreeFile], 
 
 
 def _by_rsync(host: RemoteHost, facts: HostFacts, absent: Sequence[TreeFile]) -> None:
-    """rsync goes on within a file that was interrupted."""
+    """Send by rsync, which goes on within a file that was interrupted."""
     names = "\n".join(sorted(file.blob for file in absent))
     folder = f"rsync.{hashlib.sha256(names.encode()).hexdigest()[:16]}"
     *ssh, target, _ = host.connection.argv("")

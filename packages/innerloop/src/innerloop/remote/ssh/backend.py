@@ -84,7 +84,9 @@ class Ssh:
         from ...util import process
 
         if process.which("ssh") is None:
-            return Availability(False, "there is no program `ssh` on PATH", "Install OpenSSH's client")
+            return Availability(
+                False, "there is no program `ssh` on PATH", "Install OpenSSH's client"
+            )
         setting = remotes.named(workspace.settings.remote, self.remote)
         return Availability(True, f"the host {setting.host} of ssh, which is not asked here")
 
@@ -109,9 +111,7 @@ class Ssh:
 
         return submission.plan(order, self.run)
 
-    def submit(
-        self, submission: Submission, on_ready: Callable[[Any], None]
-    ) -> SubmittedJob:
+    def submit(self, submission: Submission, on_ready: Callable[[Any], None]) -> SubmittedJob:
         from .submission import SshSubmission
 
         assert isinstance(submission, SshSubmission)
@@ -150,7 +150,6 @@ class Ssh:
     def fetch(self, job: str, into: str, output: str = "") -> Fetched:
         from ..host import outputs
         from ..host.follow import retried
-        from ..host.host import RemoteJobState
 
         found = (0, 0)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ...model.cuda import cuda_of, cuda_of_image, runs_on
 from ...model.settings import remotes
+from ...model.settings.remotes import NO_ENGINE
 from ...util import files, process
 from ...util.errors import UserError
 from ...workspace import loader
@@ -47,9 +48,9 @@ def facts(root: Path, host: RemoteHost, remote: str) -> Iterator[DoctorFact]:
 def _engine(found: HostFacts, wanted: remotes.RemoteEngine | None) -> Iterator[DoctorFact]:
     for name, said in found.silent:
         yield "note", f"engine {name}", f"does not answer: {said}", "Start it there, or join its group"
-    if found.engine != "none":
+    if found.engine != NO_ENGINE:
         yield "ok", "engine", found.engine_version, ""
-    elif wanted not in (None, "none"):
+    elif wanted not in (None, NO_ENGINE):
         yield "bad", "engine", f"there is no {wanted} that answers", "Install or start it there"
     elif "python3" in found.programs:
         what = "none: jobs get an environment made from the lock, with python3"
@@ -57,7 +58,7 @@ def _engine(found: HostFacts, wanted: remotes.RemoteEngine | None) -> Iterator[D
     else:
         hint = "Install Docker, Podman, Apptainer, or Python 3 there"
         yield "bad", "engine", "there is no engine and no python3: no job can run", hint
-    if "bash" not in found.programs and found.engine == "none":
+    if "bash" not in found.programs and found.engine == NO_ENGINE:
         yield "note", "bash", "a job's command is a text for bash, and only sh is there", "Install bash"
 
 

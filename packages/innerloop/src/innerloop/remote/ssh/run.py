@@ -19,7 +19,7 @@ from ...model.experiment import Experiment
 from ...model.jobs.job import Job
 from ...model.run import Availability, Request, Run
 from ...model.settings import remotes
-from ...model.settings.remotes import RemoteSetting
+from ...model.settings.remotes import NO_ENGINE, RemoteSetting
 from ...model.workspace import Workspace
 from ...runner import execute
 from ...util import clock, console, files, process
@@ -112,7 +112,9 @@ class SshRun:
         """The host is not asked: `prepare` does that, and the request after it has its facts."""
         setting = self.setting(run)
         prepared = self._prepared.get(run.id)
-        site = prepared.site if prepared is not None else RemoteSite(setting, data=_data(run, setting))
+        site = (
+            prepared.site if prepared is not None else RemoteSite(setting, data=_data(run, setting))
+        )
         planned = job_request.request(run, site, _why(site))
         missing = [run.environment.missing] if run.environment.missing is not None else []
         grants = [*_moved(setting), *self._suspects(run)]
@@ -132,7 +134,7 @@ class SshRun:
             self._facts = host.facts(setting.engine)
         facts = _usable(self._facts, setting)
         image = environment = ""
-        if facts.engine == "none":
+        if facts.engine == NO_ENGINE:
             environment = environments.python(host, facts, run, console.say)
         else:
             image = environments.image(host, facts, run)
@@ -321,7 +323,7 @@ def _moved(setting: RemoteSetting) -> list[str]:
 
 def _usable(facts: HostFacts, setting: RemoteSetting) -> HostFacts:
     """The facts with an engine that answers, or none where the settings allow that."""
-    if setting.engine in (None, "none") or facts.engine != "none":
+    if setting.engine in (None, NO_ENGINE) or facts.engine != NO_ENGINE:
         return facts
     said = "; ".join(f"{name}: {text}" for name, text in facts.silent)
     raise UserError(
@@ -336,7 +338,7 @@ def _why(site: RemoteSite) -> str:
     facts = site.facts
     if facts is None:
         return f"on {site.setting.host}"
-    engine = facts.engine_version if facts.engine != "none" else "an environment of its own"
+    engine = facts.engine_version if facts.engine != NO_ENGINE else "an environment of its own"
     return f"on {site.setting.host} with {engine}"
 
 
@@ -355,5 +357,3 @@ def _write(chunk: bytes) -> None:
         return
     buffer.write(chunk)
     buffer.flush()
-
-
