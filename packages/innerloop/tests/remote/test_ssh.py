@@ -17,8 +17,9 @@ import pytest
 from innerloop.remote.host import outputs, transfer
 from innerloop.remote.host.connection import ConnectionLost
 from innerloop.remote.host.host import RemoteHost, RemoteRef
+from tests.editor.dap import Breakpoints, Connected, Json, Session
 from tests.remote.ssh_host import SshHost, ssh_host
-from tests.support import Started, Workspace, docker, make_workspace, until
+from tests.support import Started, Workspace, docker, free_port, make_workspace, until
 
 pytestmark = pytest.mark.person
 
@@ -403,6 +404,80 @@ def test_record_of_a_stranger_starts_no_program(place: Workspace) -> None:
         assert done.code == 1 and "[record-unreadable]" in done.err
     shutil.rmtree(place.root / ".innerloop/jobs/evil")
     assert not ours.exists()
+
+
+DEBUGGED = """import subprocess, sys
+import names
+x = names.twice(20)
+subprocess.run([sys.executable, "child.py", str(x)], check=True)
+"""
+CHILD = """import sys
+y = int(sys.argv[1]) + 2
+print(y)
+"""
+
+
+def attached(configuration: Json, breakpoints: Breakpoints) -> Session:
+    session = Connected(configuration, 60)
+    session.begin(configuration, breakpoints)
+    return session
+
+
+def next_process(first: Session, breakpoints: Breakpoints) -> Session:
+    """The next Python process that the job has started, attached to."""
+    asked = first.processes.get(timeout=60)
+    session = Connected(asked["configuration"], 60)
+    session.processes = first.processes
+    session.begin({**asked["configuration"], "request": asked["request"]}, breakpoints)
+    return session
+
+
+@pytest.mark.docker
+@pytest.mark.parametrize("machine", ["gpubox", "boxes"])
+def test_breakpoints_are_hit_in_every_process_there(
+    place: Workspace, host: SshHost, machine: str
+) -> None:
+    code = place.root / "src/debugged"
+    if not code.exists():
+        place.add("debugged", DEBUGGED)
+        place.write("src/debugged/child.py", CHILD)
+        place.write("src/common/doubles.py", "def twice(n):\n    return 2 * n\n")
+        (code / "names.py").symlink_to("../common/doubles.py")
+    port = free_port()
+    words = ("--backend", f"ssh:{machine}", "--debug", "--port", str(port))
+    run = place.start("run", "debugged", *words)
+    try:
+        run.wait_for(f"ready for the debugger at 127.0.0.1:{port}", 240)
+        mapping = {
+            "localRoot": str(place.root), "remoteRoot": f"/workspaces/{place.root.name}"
+        }  # fmt: skip
+        session = attached(
+            {
+                "request": "attach", "subProcess": True, "pathMappings": [mapping],
+                "connect": {"host": "127.0.0.1", "port": port},
+            },
+            {},
+        )  # fmt: skip
+        shared = place.root / "src/common/doubles.py"
+        train = next_process(session, {code / "train.py": [3], shared: [2]})
+        thread = train.stopped()
+        assert train.top(thread)["source"]["path"] == str(code / "train.py")
+        train.go_on(thread)
+        thread = train.stopped()
+        assert train.top(thread)["source"]["path"] in (str(shared), str(code / "names.py"))
+        assert train.evaluate("n", thread) == "20"
+        train.go_on(thread)
+        child = next_process(session, {code / "child.py": [3]})
+        thread = child.stopped()
+        assert child.evaluate("y", thread) == "42"
+        child.go_on(thread)
+        answer = run.end(120)
+        assert (answer.code, answer.out) == (0, "42\n"), answer.err
+    finally:
+        if run.child.poll() is None:
+            run.interrupt_group()
+            run.end(120)
+    assert not list(host.folder.glob("jobs/*/*/secrets.sh"))
 
 
 @pytest.mark.mounts

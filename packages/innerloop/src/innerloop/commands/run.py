@@ -201,7 +201,8 @@ def _debugged(
         return started
     from ..runner import debug
 
-    return debug.prepare(started, args.port, args.dry_run, session)
+    machine = None if isinstance(args.backend, str) else args.backend
+    return debug.prepare(started, args.port, args.dry_run, session, machine)
 
 
 def _carry_out(args: argparse.Namespace, started: execute.Started) -> int:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ..model.lint.finding import Finding
     from ..model.run import Request, Run
     from ..model.workspace import Workspace
+    from ..runner.debug import DebugSite
     from .snapshot import SuspectedSecret
     from .submission_store import SubmittedJob
 
@@ -198,6 +199,11 @@ class MachineRun(LocalBackend, Protocol):
 
     def left_running(self, run: Run, request: Request) -> SubmittedJob:
         """Starts the run and leaves it running there."""
+
+    def debug_site(
+        self, run: Run, request: Request, programs: Path, library: Path, *, dry: bool
+    ) -> DebugSite:
+        """Where the debugger is there: see `runner.debug.DebugMachine`."""
 
 
 class MachineBackend(RemoteBackend, Protocol):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import posixpath
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from ...docker import gpu_handover
@@ -27,6 +27,7 @@ from ...model.experiment import Experiment
 from ...model.gpu import Gpu, GpuSetting
 from ...model.run import ProcessSpec, Request, Run
 from ...model.settings.remotes import APPTAINER, DOCKER, NO_ENGINE, RemoteSetting
+from ...runner.debug import CONTAINER_PROGRAMS
 from ...util.errors import UserError
 from .facts import HostFacts
 
@@ -258,7 +259,8 @@ def _exports(values: Mapping[str, str]) -> list[str]:
 def _run_script(run: Run, planned: Request) -> str:
     lines = ["#!/bin/sh\n", f"# {run.experiment.name}, run {run.id}\n"]
     if planned.secrets:
-        lines.append('. "${0%/*}/secrets.sh"; rm -f "${0%/*}/secrets.sh"\n')
+        # The supervisor removes it at the end: what joins the job reads it, too.
+        lines.append('. "${0%/*}/secrets.sh"\n')
     container = planned.container
     if container is None:
         env = dict(planned.env)
@@ -290,7 +292,15 @@ def _stop_script(container: ContainerSpec) -> str:
     )
 
 
-def path_mappings(run: Run, planned: Request) -> Sequence[tuple[str, str]]:
-    """Pairs of a folder relative to the workspace and its path there, for a debugger."""
-    code = posixpath.relpath(run.code, run.workspace.root) if run.code else ""
-    return [("" if code == "." else code, planned.cwd)]
+def relay_words(run: Run, planned: Request, programs: str, root: str, inner: int) -> list[str]:
+    """The words, there, that start the debugger's relay beside a job. `root` is the agent's folder."""
+    container = planned.container
+    if container is not None and container.starter is None:
+        inside = ["sh", f"{CONTAINER_PROGRAMS}/relay.sh", str(inner), "adapter"]
+        return [container.program, "exec", "--interactive", container.name, *inside]
+    secrets = f"{root}/jobs/{job_of(run)}/secrets.sh"
+    python = (
+        f"{planned.env['VIRTUAL_ENV']}/bin/python" if "VIRTUAL_ENV" in planned.env else "python3"
+    )
+    words = [python, "-I", f"{programs}/relay.py", str(inner), "adapter"]
+    return ["sh", "-c", '. "$0"; exec "$@"', secrets, *words]

@@ -22,15 +22,17 @@ from ...model.settings import remotes
 from ...model.settings.remotes import NO_ENGINE, RemoteSetting
 from ...model.workspace import Workspace
 from ...runner import execute
+from ...runner.debug import DebugSite
 from ...util import clock, console, files, process
 from ...util.errors import UserError
+from ...util.gate import RelayCommand
 from ...util.printable import raw
 from .. import run_records, snapshot, submission_store
 from ..host import environments, job_request, outputs, transfer
 from ..host.connection import ConnectionLost
 from ..host.facts import HostFacts
 from ..host.follow import Interruptions, JobFollower, job_status, retried
-from ..host.host import RemoteHost, RemoteJobState, setting_ref
+from ..host.host import MARKER, RemoteHost, RemoteJobState, setting_ref
 from ..host.job_request import RemoteData, RemoteSite
 from ..host.transfer import KnownHashes, RemoteTree
 from ..snapshot import Snapshot
@@ -188,6 +190,46 @@ class SshRun:
         record = self._start(host, run, request, record) or record
         run_records.write_record(self.root, record)
         return record
+
+    def debug_site(
+        self, run: Run, request: Request, programs: Path, library: Path, *, dry: bool
+    ) -> DebugSite:
+        """Where the debugger is there: its programs and debugpy are sent as trees."""
+        setting = self.setting(run)
+        host = self.host(setting)
+        if dry or run.id not in self._prepared:
+            root, sent = setting.folder, {programs: _LATER, library: _LATER}
+        else:
+            facts = self._prepared[run.id].site.known
+            trees = [
+                transfer.tree_of_folder("the debugger", programs),
+                transfer.tree_of_folder("debugpy", library),
+            ]
+            transfer.send(host, facts, trees)
+            root = facts.root
+            sent = {programs: trees[0].digest, library: trees[1].digest}
+        there = f"{root}/trees/{sent[programs]}"
+
+        def relay(request: Request, inner: int) -> RelayCommand:
+            words = job_request.relay_words(run, request, there, root, inner)
+            return RelayCommand(host.connection.argv(host.command("run", *words)), {}, MARKER)
+
+        library_there = f"{root}/trees/{sent[library]}"
+        return DebugSite(there, library_there, self._folders(run, request), relay)
+
+    def _folders(self, run: Run, request: Request) -> list[tuple[str, str]]:
+        """Paths of the code relative to the workspace, and there: files behind links first."""
+        if run.code is None:
+            return []
+        code = _relative(run, run.code)
+        found = self._snapshot(code, contents=True)
+        linked = [
+            (_relative(run, file.source), f"{request.cwd}/{file.name}")
+            for file in found.files
+            if file.linked
+        ]
+        folder = os.path.dirname(code) if run.code_is_file else code
+        return [*linked, ("" if folder == "." else folder, request.cwd)]
 
     # What is sent.
 
