@@ -200,15 +200,36 @@ class MachineRun(LocalBackend, Protocol):
     def left_running(self, run: Run, request: Request) -> SubmittedJob:
         """Starts the run and leaves it running there."""
 
+    def checkout(self, workspace: Workspace, experiment: Experiment) -> tuple[str, str]:
+        """Send the experiment's code, for an editor there. The host and the folder's absolute path."""
+
     def debug_site(
         self, run: Run, request: Request, programs: Path, library: Path, *, dry: bool
     ) -> DebugSite:
         """Where the debugger is there: see `runner.debug.DebugMachine`."""
 
 
+@dataclass(frozen=True, slots=True)
+class RemoteItem:
+    """Something on a machine elsewhere that can be removed, as `doctor.cleanup.Removable` is here."""
+
+    kind: str
+    name: str
+    key: str
+    size: int
+    why: str
+    outdated: bool
+    kept: str = ""
+
+
 class MachineBackend(RemoteBackend, Protocol):
     @property
     def run(self) -> MachineRun: ...
+
+    def removable(self) -> Sequence[RemoteItem]: ...
+
+    def remove(self, item: RemoteItem) -> str:
+        """Remove it. Returns "" or why that failed."""
 
 
 def open_backend(name: str, root: Path, where: Mapping[str, str] | None = None) -> RemoteBackend:
@@ -261,6 +282,14 @@ def machine_names(root: Path) -> list[str]:
     except UserError:
         return []
     return [f"{kind}:{name}" for kind in OF_MACHINES for name in machines]
+
+
+@contextmanager
+def machine(name: str, root: Path) -> Iterator[MachineBackend]:
+    """The backend of `ssh:NAME`, as what it has there is cleaned."""
+    _machine(name)
+    with open_backend(name, root) as backend:
+        yield cast(MachineBackend, backend)
 
 
 @contextmanager

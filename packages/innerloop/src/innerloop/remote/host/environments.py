@@ -70,12 +70,20 @@ def _no_environment(run: Run) -> UserError:
     )
 
 
-def _follow(host: RemoteHost, words: list[str], log: BuildLog, stdin: str | None = None) -> int:
+def _follow(
+    host: RemoteHost, words: list[str], log: BuildLog, stdin: str | None = None, verb: str = "run"
+) -> int:
     host.install()
-    argv = host.connection.argv(host.command("run", *words))
-    return process.follow(
-        argv, lambda line: None if line == MARKER else log.line(line), stdin=stdin
-    )
+    has_begun = False
+
+    def on_line(line: str) -> None:
+        nonlocal has_begun
+        if has_begun:
+            log.line(line)
+        has_begun = has_begun or line == MARKER
+
+    argv = host.connection.argv(host.command(verb, *words))
+    return process.follow(argv, on_line, stdin=stdin)
 
 
 def _pull(host: RemoteHost, engine: str, name: str) -> None:
@@ -206,9 +214,7 @@ def python(host: RemoteHost, facts: HostFacts, run: Run, say: Callable[[str], No
             return folder
         transfer.send(host, facts, [tree])
     log = BuildLog(f"{run.experiment.name}'s environment on {host.ref.remote}", doing="installing")
-    host.install()
-    argv = host.connection.argv(host.command("venv", key, program, tree.digest, *options))
-    code = process.follow(argv, lambda line: None if line == MARKER else log.line(line))
+    code = _follow(host, [key, program, tree.digest, *options], log, verb="venv")
     log.end(code == 0)
     if code != 0:
         tail = "\n".join(f"    {line}" for line in log.lines[-_TAIL:])

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ...model.jobs.job import Job
     from ...model.lint.finding import Finding
     from ...model.workspace import Workspace
+    from ..base import RemoteItem
     from ..host.host import RemoteHost, RemoteJobState, RemoteRef
     from .run import SshRun
 
@@ -155,8 +156,12 @@ class Ssh:
 
         def fetch() -> RemoteJobState:
             nonlocal found
-            found = outputs.download(self.host, self._job(job), self.root / into, output)
-            return self.host.state(self._job(job))
+            name = self._job(job)
+            found = outputs.download(self.host, name, self.root / into, output)
+            state = self.host.state(name)
+            if state.state != "running" and not output:
+                self.host.answer("fetched", name)
+            return state
 
         state = retried(self.host, fetch)
         return Fetched(self._status(state, job), *found)
@@ -173,6 +178,17 @@ class Ssh:
         from . import doctor
 
         return doctor.facts(self.root, self.host, self.remote)
+
+    def removable(self) -> list[RemoteItem]:
+        """What this workspace has there, and what all workspaces of the person share."""
+        from . import cleanup
+
+        return cleanup.find(self.root, self.host, self.remote)
+
+    def remove(self, item: RemoteItem) -> str:
+        from . import cleanup
+
+        return cleanup.remove(self.host, item)
 
     def _job(self, job: str) -> str:
         """The job's name for the agent."""

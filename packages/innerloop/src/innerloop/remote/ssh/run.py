@@ -28,6 +28,7 @@ from ...util.errors import UserError
 from ...util.gate import RelayCommand
 from ...util.printable import raw
 from .. import run_records, snapshot, submission_store
+from .. import suspects as suspects_
 from ..host import environments, job_request, outputs, transfer
 from ..host.connection import ConnectionLost
 from ..host.facts import HostFacts
@@ -191,6 +192,17 @@ class SshRun:
         run_records.write_record(self.root, record)
         return record
 
+    def checkout(self, workspace: Workspace, experiment: Experiment) -> tuple[str, str]:
+        setting = remotes.named(experiment.settings.remote, self.remote)
+        host = self.host(setting)
+        found = snapshot.read(self.root, experiment.folder)
+        suspects = [(found.folder, suspect) for suspect in found.suspects]
+        suspects_.refuse(suspects, False, f"whoever administers {self.remote}")
+        tree = transfer.tree_of(found.folder, found, self._hashes)
+        transfer.send(host, host.facts(NO_ENGINE), [tree])
+        name = f"{workspace.image_name}/{experiment.slug}-{tree.digest[:8]}"
+        return setting.host, host.ask("checkout", tree.digest, name).strip()
+
     def debug_site(
         self, run: Run, request: Request, programs: Path, library: Path, *, dry: bool
     ) -> DebugSite:
@@ -325,6 +337,7 @@ class SshRun:
 
         def fetch() -> RemoteJobState:
             outputs.download(host, job, into)
+            host.answer("fetched", job)
             return RemoteJobState("ended")
 
         retried(host, fetch)
