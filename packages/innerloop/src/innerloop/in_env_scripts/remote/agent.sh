@@ -337,10 +337,21 @@ log() {
   done
 }
 
-# Sends a signal to what the job started.
+# Sends a signal to what the job started. It may not have come to that yet.
 signal_job() {
+  tries=50
+  until [ -s "$job/group" ] || [ "$tries" = 0 ] || ! is_supervised; do
+    tries=$((tries - 1))
+    nap 0.1
+  done
   if [ -f "$job/stop.sh" ]; then
-    sh "$job/stop.sh" "$1" >/dev/null 2>&1
+    tries=10
+    until sh "$job/stop.sh" "$1" >/dev/null 2>&1 || [ "$tries" = 0 ]; do
+      read_state
+      [ "$state" = running ] && is_supervised || break
+      tries=$((tries - 1))
+      nap 0.3
+    done
     [ "$1" = KILL ] || return
   fi
   [ -s "$job/group" ] && kill -s "$1" -- "-$(cat "$job/group")" 2>/dev/null
