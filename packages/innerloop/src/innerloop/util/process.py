@@ -353,6 +353,14 @@ class ChildProcess:
             self._child.stdin.write(f"{line}\n".encode())
             self._child.stdin.flush()
 
+    def finish(self, patience: float) -> None:
+        """Close its stdin, and give it so many seconds to end by itself."""
+        assert self._child.stdin is not None
+        with suppress(OSError):
+            self._child.stdin.close()
+        with suppress(subprocess.TimeoutExpired):
+            self._child.wait(patience)
+
     def hear(self, timeout: float) -> str | None:
         """The next line, or None at the end of the output.
 

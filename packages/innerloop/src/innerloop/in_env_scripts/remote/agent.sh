@@ -38,8 +38,18 @@ has() { command -v "$1" >/dev/null 2>&1; }
 
 say() { printf '%s\t%s\n' "$1" "$2"; }
 
-# What this machine is. Arguments: the engines to ask, until one answers.
+# What this machine is. Arguments: the engines to ask, until one answers; then, after "--", an image
+# whose digest is printed if it is here, and trees, of which those that are not here are printed.
 facts() {
+  engines=
+  while [ $# -gt 0 ] && [ "$1" != -- ]; do
+    engines="$engines $1"
+    shift
+  done
+  [ $# = 0 ] || shift
+  image=${1-}
+  [ $# = 0 ] || shift
+  absent_trees "$@" | while IFS= read -r name; do say absent "$name"; done
   say root "$root"
   say user "$(id -un 2>/dev/null)"
   say uid "$(id -u)"
@@ -59,7 +69,7 @@ facts() {
       while IFS= read -r line; do say gpu "$line"; done
     say cuda "$(nvidia-smi 2>/dev/null | grep -o 'CUDA Version: *[0-9.]*')"
   fi
-  for engine in "$@"; do
+  for engine in $engines; do
     has "$engine" || continue
     case $engine in
       apptainer | singularity)
@@ -73,11 +83,19 @@ facts() {
       # Podman writes it in many lines.
       say engine "$engine$tab$(printf '%s' "$answer" | tr '\n' ' ')"
       rm -f "$root/incoming/error.$$"
+      [ -n "$image" ] && say image "$(digest_of_image "$engine" "$image")"
       break
     fi
     say silent "$engine$tab$(head -n 1 "$root/incoming/error.$$")"
     rm -f "$root/incoming/error.$$"
   done
+}
+
+# The digest that an image has as its label, and its name to tell one without a label; nothing if it
+# is not here.
+digest_of_image() {
+  "$1" image inspect --format '{{.Id}} {{with .Config.Labels}}{{index . "innerloop.digest"}}{{end}}' \
+    "$2" 2>/dev/null
 }
 
 # The versions of Python that are here, each with its program.
@@ -317,7 +335,7 @@ log() {
     trap 'kill "$watcher" 2>/dev/null' EXIT
     trap 'exit 1' HUP INT TERM PIPE
   fi
-  pause=0.02
+  pause=0.05
   rounds=0
   while :; do
     read_state
@@ -329,12 +347,14 @@ log() {
     fi
     [ "$3" = follow ] && [ "$state" = running ] || break
     rounds=$((rounds + 1))
-    if [ "$rounds" -gt 50 ]; then
+    if [ "$rounds" -gt 20 ]; then
       pause=0.2
       [ $((rounds % 20)) = 0 ] && ! is_supervised && read_state && [ "$state" = running ] && break
     fi
     nap "$pause"
   done
+  # What follows the log there.
+  status "$1" >&2
 }
 
 # Sends a signal to what the job started. It may not have come to that yet.

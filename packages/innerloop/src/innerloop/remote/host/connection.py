@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from ...util import files, process
+from ...util import files, process, regular_files
 from ...util.errors import UserError
 from ...util.process import ChildProcess, CompletedCommand, OutputStream
 
@@ -28,6 +28,16 @@ SSH_FAILED = 255
 _READY = "innerloop-ready"
 # A Unix socket's path has at most 103 bytes on macOS, of which ssh takes 17 for a temporary name.
 _LONGEST = 80
+
+
+# What the shared connection runs there: it ends with our side, and creates the files that we name.
+_SESSION = f"""echo {_READY}
+while IFS= read -r path; do
+  case $path in "~/"*) path=$HOME/${{path#??}} ;; esac
+  : >"$path"
+done"""
+# Seconds that it has to read its last lines.
+_LAST = 2.0
 
 
 class ConnectionLost(UserError):
@@ -62,6 +72,7 @@ class SshConnection:
         master, self._master = self._master, None
         self._is_open = False
         if master is not None:
+            master.finish(_LAST)
             master.__exit__()
         self._folders.close()
 
@@ -90,6 +101,8 @@ class SshConnection:
 
     def _is_shared_already(self) -> bool:
         """Whether the person's configuration shares a connection that is open now."""
+        if not any(map(_names_a_socket, _configurations())):
+            return False
         found = process.run(["ssh", "-G", self.host], timeout=PATIENCE)
         path = re.search(r"^controlpath (.+)$", found.out, re.MULTILINE)
         if path is None or path[1] == "none":
@@ -101,7 +114,7 @@ class SshConnection:
         path = self._socket()
         self._options = ("-o", f"ControlPath={path}", "-o", "ControlMaster=no")
         words = ["-o", f"ControlPath={path}", "-o", "ControlMaster=yes", "-o", "ControlPersist=no"]
-        command = f"echo {_READY}; exec cat"
+        command = f"sh -c {shlex.quote(_SESSION)}"
         master = ChildProcess([*self._ssh(), *words, self.host, command])
         until = time.monotonic() + 2 * PATIENCE
         try:
@@ -123,6 +136,13 @@ class SshConnection:
         folder = self._folders.enter_context(files.temporary_folder("il-", parent))
         return str(Path(folder, "s"))
 
+    def touch(self, path: str) -> bool:
+        """Create a file there soon, without waiting for it. Whether that can be."""
+        if self._master is None:
+            return False
+        self._master.say(path)
+        return True
+
     def run(self, command: str, *, timeout: float | None = None) -> CompletedCommand:
         """Run a shell command there. ConnectionLost if the connection ends."""
         done = process.run(self.argv(command), timeout=timeout)
@@ -141,6 +161,21 @@ class SshConnection:
             self.close()
             raise connection_error(self.host, done.err)
         return done
+
+
+def _configurations() -> list[Path]:
+    """The files of ssh's configuration. One that they include elsewhere is not looked at."""
+    own = Path.home() / ".ssh"
+    system = Path("/etc/ssh")
+    found = [own / "config", system / "ssh_config", *sorted(system.glob("ssh_config.d/*.conf"))]
+    return [*found, *(sorted(own.glob("config.d/*")) if own.is_dir() else [])]
+
+
+def _names_a_socket(path: Path) -> bool:
+    try:
+        return b"controlpath" in regular_files.read_bytes(path).lower()
+    except (OSError, UserError):
+        return False
 
 
 def quoted(words: Sequence[str]) -> str:

@@ -41,19 +41,25 @@ _LABEL = f'{{{{with .Config.Labels}}}}{{{{index . "{DIGEST_LABEL}"}}}}{{{{end}}}
 _TAIL = 30
 
 
-def image(host: RemoteHost, facts: HostFacts, run: Run) -> str:
-    """The name of the run's image, which is there then. UserError if it cannot be had."""
+def image(host: RemoteHost, facts: HostFacts, run: Run, known: str | None = None) -> str:
+    """The name of the run's image, which is there then. UserError if it cannot be had.
+
+    `known` is the digest of the one that is there, "" without one; None: the host is asked.
+    """
     found = run.environment.image
     if found is None:
         raise run.environment.missing or _no_environment(run)
     if facts.engine == APPTAINER:
         return _sif(host, facts, run, found)
     engine, name = facts.engine, require_image_name(found.name)
-    labelled = host.answer("run", engine, "image", "inspect", "--format", _LABEL, name)
-    if labelled.ok and labelled.out.strip() == found.digest:
+    there = known
+    if there is None:
+        labelled = host.answer("run", engine, "image", "inspect", "--format", _LABEL, name)
+        there = labelled.out.strip() if labelled.ok else None
+    if there is not None and there == found.digest:
         return name
     if not found.digest or found.dockerfile is None:
-        if not labelled.ok:
+        if there is None:
             _pull(host, engine, name)
         return name
     if not _pulled_by_digest(host, engine, run, found):

@@ -24,7 +24,9 @@ class HostFacts:
 
     `root` is the absolute path of the agent's folder, `time` the machine's clock in seconds since the
     epoch, `free` the bytes free for the folder. `cuda` is the newest that its driver supports. `engine` is what starts jobs, and `engine_facts` what
-    it says of itself; `silent` has what the engines say that do not answer, by name.
+    it says of itself; `silent` has what the engines say that do not answer, by name. `image` is the
+    digest of the image that was asked for, "" without one, None if it is not there; `absent` are the
+    trees that were asked for and are not there.
     """
 
     root: str = ""
@@ -45,6 +47,8 @@ class HostFacts:
     engine_facts: EngineFacts = NO_FACTS
     engine_version: str = ""
     silent: tuple[tuple[str, str], ...] = ()
+    image: str | None = None
+    absent: frozenset[str] = frozenset()
 
     @property
     def platform(self) -> str:
@@ -106,7 +110,15 @@ def parse(text: str) -> HostFacts:
         engine_facts=facts,
         engine_version=version,
         silent=tuple((name, said) for name, _, said in silent),
+        image=_digest(_first(values, "image")),
+        absent=frozenset(values.get("absent", ())),
     )
+
+
+def _digest(text: str) -> str | None:
+    """The second word; None without a first one."""
+    words = text.split(" ")
+    return (*words, "")[1] if words[0] else None
 
 
 def _first(values: dict[str, list[str]], key: str) -> str:

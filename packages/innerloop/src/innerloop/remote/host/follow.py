@@ -12,7 +12,7 @@ from ...util.process import CollectedProgram
 from ..base import JobStatus
 from ..worker.client import silence_limit
 from .connection import ConnectionLost
-from .host import RemoteHost, RemoteJobState
+from .host import RemoteHost, RemoteJobState, state_of
 
 # Seconds for which a lost connection is tried again.
 LOST_LIMIT = 60.0
@@ -51,7 +51,7 @@ class JobFollower:
                 write(chunk)
             if stream.code() != 0:
                 raise self.host.lost(stream)
-        return self.host.state(self.job)
+            return state_of(stream.errors)
 
 
 def retried(host: RemoteHost, act: Callable[[], RemoteJobState]) -> RemoteJobState:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import posixpath
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -189,8 +189,11 @@ class RemoteHost:
 
     # What it has.
 
-    def facts(self, engine: RemoteEngine | None) -> HostFacts:
-        return facts.parse(self.ask("facts", *_ASKED[engine], timeout=120))
+    def facts(
+        self, engine: RemoteEngine | None, image: str = "", trees: Sequence[str] = ()
+    ) -> HostFacts:
+        """What it is, and whether it has an image and trees."""
+        return facts.parse(self.ask("facts", *_ASKED[engine], "--", image, *trees, timeout=120))
 
     def pythons(self, *programs: str) -> dict[str, str]:
         """The programs of Python by version ("3.11"), of which the first ones asked for count."""
@@ -201,22 +204,31 @@ class RemoteHost:
         return found
 
     def state(self, job: str) -> RemoteJobState:
-        values = dict(
-            line.split("\t", 1) for line in self.ask("status", job).splitlines() if "\t" in line
-        )
+        return state_of(self.ask("status", job))
 
-        def number(key: str) -> int | None:
-            text = values.get(key, "")
-            return int(text) if text.isascii() and text.isdecimal() else None
+    def has_fetched(self, job: str) -> None:
+        """Note there that the job's outputs have arrived here."""
+        path = f"{self.ref.folder}/jobs/{job}/fetched"
+        if not self.connection.touch(path):
+            self.answer("fetched", job)
 
-        return RemoteJobState(
-            state=values.get("state") or "lost",
-            code=number("code"),
-            started=number("started"),
-            ended=number("ended"),
-            canceled="canceled" in values,
-            overtime=number("overtime"),
-        )
+
+def state_of(text: str) -> RemoteJobState:
+    """The state of the agent's answer to `status`."""
+    values = dict(line.split("\t", 1) for line in text.splitlines() if "\t" in line)
+
+    def number(key: str) -> int | None:
+        digits = values.get(key, "")
+        return int(digits) if digits.isascii() and digits.isdecimal() else None
+
+    return RemoteJobState(
+        state=values.get("state") or "lost",
+        code=number("code"),
+        started=number("started"),
+        ended=number("ended"),
+        canceled="canceled" in values,
+        overtime=number("overtime"),
+    )
 
 
 def setting_ref(setting: RemoteSetting) -> RemoteRef:

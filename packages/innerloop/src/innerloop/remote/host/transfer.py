@@ -184,13 +184,22 @@ class Sent:
         return f"{count_files(self.files)}, {format_size(self.size)}"
 
 
-def send(host: RemoteHost, facts: HostFacts, trees: Sequence[RemoteTree]) -> Sent:
-    """Make the trees there. UserError, or ConnectionLost, if that fails: then none is half there."""
+def send(
+    host: RemoteHost,
+    facts: HostFacts,
+    trees: Sequence[RemoteTree],
+    absent_trees: frozenset[str] | None = None,
+) -> Sent:
+    """Make the trees there. UserError, or ConnectionLost, if that fails: then none is half there.
+
+    `absent_trees` are those that are not there, by their digests; None: the host is asked.
+    """
     digests = list(dict.fromkeys(tree.digest for tree in trees))
     if not digests:
         return Sent()
-    lacking = set(host.ask("absent_trees", *digests).split())
-    trees = [tree for tree in trees if tree.digest in lacking]
+    if absent_trees is None:
+        absent_trees = frozenset(host.ask("absent_trees", *digests).split())
+    trees = [tree for tree in trees if tree.digest in absent_trees]
     if not trees:
         return Sent()
     by_blob = {file.blob: file for tree in trees for file in tree.files}

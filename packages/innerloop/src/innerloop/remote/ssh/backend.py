@@ -160,7 +160,7 @@ class Ssh:
             found = outputs.download(self.host, name, self.root / into, output)
             state = self.host.state(name)
             if state.state != "running" and not output:
-                self.host.answer("fetched", name)
+                self.host.has_fetched(name)
             return state
 
         state = retried(self.host, fetch)

@@ -133,16 +133,22 @@ class SshRun:
         """Connects, and sends and makes what the run needs there and is not there yet."""
         setting = self.setting(run)
         host = self.host(setting)
+        code = self._code_tree(run)
+        trees = self._data_trees(run, setting)
+        absent: frozenset[str] | None = None
+        digest = None
         if self._facts is None:
-            self._facts = host.facts(setting.engine)
+            # In one question: each is a journey there and back.
+            name = run.environment.image.name if run.environment.image is not None else ""
+            sent = [*([code] if code is not None else []), *trees.values()]
+            self._facts = host.facts(setting.engine, name, [tree.digest for tree in sent])
+            absent, digest = self._facts.absent, self._facts.image
         facts = _usable(self._facts, setting)
         image = environment = ""
         if facts.engine == NO_ENGINE:
             environment = environments.python(host, facts, run, console.say)
         else:
-            image = environments.image(host, facts, run)
-        code = self._code_tree(run)
-        trees = self._data_trees(run, setting)
+            image = environments.image(host, facts, run, digest)
         data = {**_data(run, setting)}
         for name, tree in trees.items():
             folder = f"{facts.root}/trees/{tree.digest}"
@@ -150,7 +156,7 @@ class SshRun:
             data[name] = RemoteData(f"{folder}/{tree.files[0].path}" if is_file else folder)
         site = RemoteSite(setting, facts, data, environment, image)
         self._prepared[run.id] = prepared = _Prepared(site, code, trees)
-        transfer.send(host, facts, prepared.trees)
+        transfer.send(host, facts, prepared.trees, absent)
 
     def submit(self, run: Run, request: Request) -> int:
         """Start the run, follow it to its end and bring back its outputs; its exit code."""
@@ -337,7 +343,7 @@ class SshRun:
 
         def fetch() -> RemoteJobState:
             outputs.download(host, job, into)
-            host.answer("fetched", job)
+            host.has_fetched(job)
             return RemoteJobState("ended")
 
         retried(host, fetch)
