@@ -136,7 +136,7 @@ class SshConnection:
         folder = self._folders.enter_context(files.temporary_folder("il-", parent))
         return str(Path(folder, "s"))
 
-    def touch(self, path: str) -> bool:
+    def note_file(self, path: str) -> bool:
         """Create a file there soon, without waiting for it. Whether that can be."""
         if self._master is None:
             return False

@@ -209,7 +209,7 @@ class RemoteHost:
     def has_fetched(self, job: str) -> None:
         """Note there that the job's outputs have arrived here."""
         path = f"{self.ref.folder}/jobs/{job}/fetched"
-        if not self.connection.touch(path):
+        if not self.connection.note_file(path):
             self.answer("fetched", job)
 
 
