@@ -128,6 +128,8 @@ def _values(argument: Argument, line: Line) -> Iterator[Candidate]:
     name = line.before[0]
     if argument.choices:
         yield from map(Candidate, argument.choices)
+        if base.A_MACHINE in argument.text:
+            yield from map(Candidate, base.machine_names(line.root))
     elif argument.metavar == "EXP":
         names = loader.open_workspace(line.root).experiments
         yield from map(Candidate, names)

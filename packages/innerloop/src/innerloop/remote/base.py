@@ -41,6 +41,8 @@ BACKENDS: dict[str, str] = {
 # Those whose jobs go to a machine that the settings name: `--backend ssh:NAME`. `loop run` runs a job
 # there to its end.
 OF_MACHINES = ("ssh",)
+# What the help of `--backend` says where it takes a machine.
+A_MACHINE = "ssh:NAME"
 # Where `loop submit` sends a job, and where a job is that was not submitted from here.
 DEFAULT = "azureml"
 
@@ -317,7 +319,7 @@ def add_run_argument(parser: argparse.ArgumentParser, *, machines: bool = False)
         type=_runnable if not machines else _runnable_anywhere,
         choices=_Words(words) if machines else words,
         default=local.AUTO,
-        help="where (default: auto)" + "; ssh:NAME for a machine elsewhere" * machines,
+        help="where (default: auto)" + f"; {A_MACHINE} for a machine elsewhere" * machines,
     )
 
 
@@ -329,7 +331,7 @@ def add_submit_argument(parser: argparse.ArgumentParser) -> None:
         type=_named,
         choices=words,
         default=DEFAULT,
-        help="where (default: %(default)s); ssh:NAME for a machine",
+        help=f"where (default: %(default)s); {A_MACHINE} for a machine",
     )
 
 

@@ -33,6 +33,7 @@ class Ssh:
         self.root = root
         self.where = dict(where or {})
         self.remote = self.where.get("remote", "")
+        self.name = f"ssh:{self.remote}"
         self._host: RemoteHost | None = None
         self._run: SshRun | None = None
 
@@ -49,10 +50,6 @@ class Ssh:
             self._run.__exit__()
         if self._host is not None:
             self._host.__exit__()
-
-    @property
-    def name(self) -> str:
-        return f"ssh:{self.remote}"
 
     @property
     def ref(self) -> RemoteRef:
