@@ -90,7 +90,7 @@ def test_trees_are_made_of_blobs_without_python(agent: Agent, tmp_path: Path) ->
 
 def test_job_keeps_its_code_its_log_and_its_end(agent: Agent) -> None:
     run = 'cd "${0%/*}/code"; . ../secrets.sh; echo "$WORD $0"; mkdir outputs/x; exit 7\n'
-    texts = {"run.sh": run, "secrets.sh": "WORD='a b'\n", "folders": "model\n"}
+    texts = {"run.sh": run, "secrets.sh": "WORD='a b'\n", "folders": "model\n", "copies": ""}
     agent.said("launch", "of/one", "-", stdin=transfer.archive_of_texts(texts))
     job = agent.root / "jobs/of/one"
     agent.wait("of/one")
@@ -105,7 +105,7 @@ def test_job_keeps_its_code_its_log_and_its_end(agent: Agent) -> None:
 
 
 def test_time_limit_and_cancel_end_a_job(agent: Agent) -> None:
-    texts = {"run.sh": "sleep 600\n", "folders": "", "limit": "1\n"}
+    texts = {"run.sh": "sleep 600\n", "folders": "", "copies": "", "limit": "1\n"}
     agent.said("launch", "of/long", "-", stdin=transfer.archive_of_texts(texts))
     follower = agent("log", "of/long", "0", "follow")  # the end of stdin is that of the connection
     assert follower.returncode == 1
@@ -126,7 +126,7 @@ def test_time_limit_and_cancel_end_a_job(agent: Agent) -> None:
 
 
 def test_supervisor_that_is_gone_is_seen(agent: Agent) -> None:
-    texts = {"run.sh": "exec sleep 600\n", "folders": ""}
+    texts = {"run.sh": "exec sleep 600\n", "folders": "", "copies": ""}
     agent.said("launch", "of/lost", "-", stdin=transfer.archive_of_texts(texts))
     job = agent.root / "jobs/of/lost"
     number, boot = (job / "supervisor").read_text().split(maxsplit=1)

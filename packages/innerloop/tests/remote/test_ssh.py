@@ -147,6 +147,31 @@ def test_run_is_what_it_is_on_this_machine(place: Workspace, host: SshHost) -> N
     assert request["command"].startswith("python again.py ")
 
 
+def test_what_a_job_writes_to_its_data_changes_no_other_run(
+    place: Workspace, host: SshHost
+) -> None:
+    place.write("data/shelf/book.txt", "first")
+    (place.root / "data/empty").mkdir()
+    there = host.user.home / "there.txt"
+    there.write_text("theirs")
+    place.add(
+        "writes",
+        "import pathlib, sys\nshelf, new, theirs = map(pathlib.Path, sys.argv[1:])\n"
+        "print((shelf / 'book.txt').read_text(), list(new.iterdir()), theirs.read_text())\n"
+        "(shelf / 'book.txt').write_text('changed')\n(new / 'x').write_text('')\n",
+        job="command: python train.py ${{inputs.shelf}} ${{inputs.new}} ${{inputs.theirs}}\n"
+        "inputs:\n  shelf: {type: uri_folder, path: ../../data/shelf, mode: rw_mount}\n"
+        "  new: {type: uri_folder, path: ../../data/empty}\n"
+        "  theirs: {type: uri_file, path: azureml:theirs:1}\n",
+        toml=f'[data.new]\npath = "data/empty"\ncreate = true\n'
+        f'[remote.gpubox.data]\ntheirs = "{there}"\n',
+    )
+    for _ in range(2):
+        done = place.loop("run", "writes", "--backend", "ssh:gpubox")
+        assert (done.code, done.out) == (0, "first [] theirs\n"), done.err
+    assert place.read("data/shelf/book.txt") == "first"
+
+
 @pytest.mark.docker
 def test_run_in_an_image_that_is_built_there(place: Workspace, host: SshHost) -> None:
     done = place.loop("run", "waits", "--backend", "ssh:boxes", "--script", "said.py")

@@ -83,6 +83,8 @@ class SshConnection:
 
     def _ssh(self) -> list[str]:
         words = ["ssh", "-T", "-o", "BatchMode=yes", "-o", f"ConnectTimeout={PATIENCE:.0f}"]
+        # A person's terminal may start a program there, and forward ports.
+        words += ["-o", "RemoteCommand=none", "-o", "ClearAllForwardings=yes"]
         return [*words, "-o", f"ServerAliveInterval={ALIVE}", "-o", "ServerAliveCountMax=3"]
 
     def open(self) -> None:

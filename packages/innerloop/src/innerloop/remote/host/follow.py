@@ -47,8 +47,9 @@ class JobFollower:
         words = ("follow",) if follow else ("once",)
         with self.host.listen("log", self.job, str(self.at), *words) as stream:
             while chunk := stream.chunk():
-                self.at += len(chunk)
-                write(chunk)
+                with process.deferred_interrupts():
+                    write(chunk)
+                    self.at += len(chunk)
             if stream.code() != 0:
                 raise self.host.lost(stream)
             return state_of(stream.errors)

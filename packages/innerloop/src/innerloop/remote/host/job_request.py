@@ -34,10 +34,15 @@ from .facts import HostFacts
 
 @dataclass(frozen=True, slots=True)
 class RemoteData:
-    """Where the data of an input are there: an absolute path. `is_theirs`: they were not sent."""
+    """Where the data of an input are there: an absolute path.
+
+    `is_theirs`: they were not sent. `copied` is the tree of which the job gets a copy of its own, since
+    it may write to it; "" for none.
+    """
 
     path: str
     is_theirs: bool = False
+    copied: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,12 +238,15 @@ _HEARS_CTRL_C = (
 )
 
 
-def scripts(run: Run, planned: Request) -> dict[str, str]:
+def scripts(run: Run, planned: Request, site: RemoteSite) -> dict[str, str]:
     """The job's files for the agent: run.sh, stop.sh, what else it reads, by name."""
     folders = [name for name, output in run.job.outputs.items() if not output.is_file]
     found = {
         "run.sh": _run_script(run, planned),
         "folders": "".join(f"{name}\n" for name in folders),
+        "copies": "".join(
+            f"{data.copied}\t{name}\n" for name, data in site.data.items() if data.copied
+        ),
     }
     if planned.secrets:
         found["secrets.sh"] = "".join(_exports(planned.secrets))

@@ -157,6 +157,7 @@ class Ssh:
             found = outputs.download(self.host, name, self.root / into, output)
             state = self.host.state(name)
             if state.state != "running" and not output:
+                self._keep_log(name, into)
                 self.host.has_fetched(name)
             return state
 
@@ -167,6 +168,18 @@ class Ssh:
         from ..host.follow import job_status
 
         return job_status(state, job, self._experiment(job), self.remote)
+
+    def _keep_log(self, name: str, into: str) -> None:
+        """The whole log beside the record, as of a run that was followed."""
+        from ...history.recorder import LOG
+        from ...util import files, redaction
+        from ..host.follow import JobFollower
+
+        parts: list[bytes] = []
+        JobFollower(self.host, name).so_far(parts.append)
+        text = b"".join(parts).decode("utf-8", "replace")
+        masked = redaction.of_process().text(text)
+        files.write_stream(self.root / into / LOG, [masked.encode("utf-8")])
 
     def metrics(self, job: str) -> Mapping[str, float]:
         return {}

@@ -152,8 +152,12 @@ class SshRun:
         data = {**_data(run, setting)}
         for name, tree in trees.items():
             folder = f"{facts.root}/trees/{tree.digest}"
+            copied = tree.digest if name in run.writable else ""
+            if copied:
+                folder = f"{facts.root}/jobs/{job_request.job_of(run)}/inputs/{name}"
             is_file = os.path.isfile(run.data[name])
-            data[name] = RemoteData(f"{folder}/{tree.files[0].path}" if is_file else folder)
+            path = f"{folder}/{tree.files[0].path}" if is_file else folder
+            data[name] = RemoteData(path, copied=copied)
         site = RemoteSite(setting, facts, data, environment, image)
         self._prepared[run.id] = prepared = _Prepared(site, code, trees)
         transfer.send(host, facts, prepared.trees, absent)
@@ -166,15 +170,19 @@ class SshRun:
         record = self._start(host, run, request, record)
         try:
             state, interrupt = self._followed(host, job)
+            if record is not None:
+                status = job_status(state, run.id, run.experiment.name, self.remote)
+                submission_store.update(self.root, record, status=status.status)
             self._fetched(host, run, job)
         except ConnectionLost as error:
             if record is None:
                 raise
             run_records.write_record(self.root, record)
             raise recorder.RunLost(_left(error, run.id)) from error
-        if record is not None:
-            status = job_status(state, run.id, run.experiment.name, self.remote)
-            submission_store.update(self.root, record, status=status.status)
+        except KeyboardInterrupt:
+            if record is not None:
+                console.say(f"`scripts/loop download {run.id}` brings what it has left")
+            raise
         if interrupt is not None:
             raise interrupt
         if state.state == "lost":
@@ -240,7 +248,7 @@ class SshRun:
         if run.code is None:
             return []
         code = _relative(run, run.code)
-        found = self._snapshot(code, contents=True)
+        found = self._code(run, run.code)
         linked = [
             (_relative(run, file.source), f"{request.cwd}/{file.name}")
             for file in found.files
@@ -251,30 +259,36 @@ class SshRun:
 
     # What is sent.
 
-    def _snapshot(self, folder: str, *, contents: bool) -> Snapshot:
-        if folder not in self._snapshots:
-            self._snapshots[folder] = snapshot.read(self.root, folder, contents=contents)
-        return self._snapshots[folder]
+    def _code(self, run: Run, code: str) -> Snapshot:
+        """The run's code as it was when it was first looked at."""
+        if run.id not in self._snapshots:
+            self._snapshots = {run.id: snapshot.read(self.root, _relative(run, code))}
+        return self._snapshots[run.id]
 
     def _code_tree(self, run: Run) -> RemoteTree | None:
         if run.code is None:
             return None
-        found = self._snapshot(_relative(run, run.code), contents=True)
+        found = self._code(run, run.code)
         return transfer.tree_of(found.folder, found, self._hashes)
 
     def _data_trees(self, run: Run, setting: RemoteSetting) -> dict[str, RemoteTree]:
         trees = {}
         for name, path in run.data.items():
-            if name not in setting.data:
-                found = snapshot.read(self.root, _relative(run, path), contents=False)
-                trees[name] = transfer.tree_of(f"the data of {name}", found, self._hashes)
+            title = f"the data of {name}"
+            if name in setting.data:
+                continue
+            if name in run.writable and os.path.isdir(path) and not os.listdir(path):
+                trees[name] = RemoteTree(title, ())  # the program fills it
+                continue
+            found = snapshot.read(self.root, _relative(run, path), contents=False)
+            trees[name] = transfer.tree_of(title, found, self._hashes)
         return trees
 
     def _suspects(self, run: Run) -> list[str]:
         """A clause for each file that looks like a secret and would be sent."""
         if run.code is None or not os.path.exists(run.code):
             return []
-        found = self._snapshot(_relative(run, run.code), contents=True)
+        found = self._code(run, run.code)
         return [
             f"it sends {suspect.below(found.folder)} to {self.remote}, which looks like a secret: "
             f"{suspect.why}"
@@ -309,7 +323,8 @@ class SshRun:
         prepared = self._prepared[run.id]
         job = job_request.job_of(run)
         tree = prepared.code.digest if prepared.code is not None else "-"
-        scripts = transfer.archive_of_texts(job_request.scripts(run, request))
+        texts = job_request.scripts(run, request, prepared.site)
+        scripts = transfer.archive_of_texts(texts)
         # Without an answer it may have started: the record says "sending".
         with process.deferred_interrupts() as deferred:
             done = host.tell("launch", job, tree, data=[scripts])
