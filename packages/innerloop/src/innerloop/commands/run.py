@@ -15,12 +15,13 @@ from ..model.lint.finding import Finding
 from ..model.run import Run
 from ..model.workspace import Workspace
 from ..remote import base
-from ..runner import dry_run, execute, gpu_option, preflight
+from ..runner import dry_run, gpu_option
 from ..util import argtypes, console, selection
 from ..util.errors import UsageError
 from ..workspace import loader
 
 if TYPE_CHECKING:
+    from ..runner import execute
     from ..runner.debug_session import DebugSession
 
 EXAMPLES = """backends:
@@ -124,7 +125,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    with base.runnable(args.backend, args.root) as args.backend:
+    with base.runnable(args.backend, args.root, dry=args.dry_run) as args.backend:
         if not args.debug:
             return _run(args)
         from ..runner import debug
@@ -133,6 +134,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _run(args: argparse.Namespace, session: DebugSession | None = None) -> int:
+    # Here, so that a connection begins before they are imported.
+    from ..runner import execute, preflight
+
     dry_run.require_dry(args)
     workspace = loader.open_workspace(args.root)
     experiment, file = loader.choose_job(workspace, args.experiment, args.file, args.cwd)
@@ -172,6 +176,8 @@ def _run(args: argparse.Namespace, session: DebugSession | None = None) -> int:
 
 def _detached(args: argparse.Namespace, started: execute.Started) -> int:
     """Leave the run on the machine where it goes; the job's name is all of stdout."""
+    from ..runner import execute
+
     machine: base.MachineRun = args.backend
     execute.announce(started)
     job = machine.left_running(started.run, started.request)
@@ -206,6 +212,8 @@ def _debugged(
 
 
 def _carry_out(args: argparse.Namespace, started: execute.Started) -> int:
+    from ..runner import execute
+
     if not args.debug:
         return execute.carry_out(started)
     from ..runner import debug
@@ -220,6 +228,8 @@ def _plan(
     job: Job,
     findings: Sequence[Finding],
 ) -> Run:
+    from ..runner import execute, preflight
+
     notes = (preflight.warning(findings, job), preflight.outdated_lock(findings))
     return execute.plan(
         workspace,
@@ -243,7 +253,7 @@ def _sweep(
     job: Job,
     findings: Sequence[Finding],
 ) -> int:
-    from ..runner import sweep_executor
+    from ..runner import execute, sweep_executor
 
     drawn = sweep_executor.draw(job, args.trials, args.seed)
     first = _plan(
@@ -267,7 +277,7 @@ def _pipeline(
     job: Job,
     session: DebugSession | None,
 ) -> int:
-    from ..runner import pipeline_executor, pipeline_plan
+    from ..runner import execute, pipeline_executor, pipeline_plan
 
     planned = pipeline_plan.plan(
         workspace,

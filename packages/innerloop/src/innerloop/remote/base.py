@@ -228,6 +228,9 @@ class MachineBackend(RemoteBackend, Protocol):
     @property
     def run(self) -> MachineRun: ...
 
+    def connect(self) -> None:
+        """Start to connect, without waiting for it. Raises nothing."""
+
     def removable(self) -> Sequence[RemoteItem]: ...
 
     def remove(self, item: RemoteItem) -> str:
@@ -295,13 +298,19 @@ def machine(name: str, root: Path) -> Iterator[MachineBackend]:
 
 
 @contextmanager
-def runnable(name: str, root: Path) -> Iterator[str | LocalBackend]:
-    """What `loop run` runs a job with: a backend of this machine by name, or a machine elsewhere."""
+def runnable(name: str, root: Path, *, dry: bool) -> Iterator[str | LocalBackend]:
+    """What `loop run` runs a job with: a backend of this machine by name, or a machine elsewhere.
+
+    The connection to that begins while the job is read, unless `dry`.
+    """
     if name.partition(":")[0] not in OF_MACHINES:
         yield name
         return
     with open_backend(name, root) as backend:
-        yield cast(MachineBackend, backend).run
+        machine = cast(MachineBackend, backend)
+        if not dry:
+            machine.connect()
+        yield machine.run
 
 
 class _Words(tuple[str, ...]):

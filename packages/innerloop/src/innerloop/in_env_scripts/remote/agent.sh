@@ -338,7 +338,7 @@ log() {
     trap 'kill "$watcher" 2>/dev/null' EXIT
     trap 'exit 1' HUP INT TERM PIPE
   fi
-  pause=0.05
+  pause=0.02
   rounds=0
   while :; do
     read_state
@@ -350,7 +350,7 @@ log() {
     fi
     [ "$3" = follow ] && [ "$state" = running ] || break
     rounds=$((rounds + 1))
-    if [ "$rounds" -gt 20 ]; then
+    if [ "$rounds" -gt 60 ]; then
       pause=0.2
       [ $((rounds % 20)) = 0 ] && ! is_supervised && read_state && [ "$state" = running ] && break
     fi

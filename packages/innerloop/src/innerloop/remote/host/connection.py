@@ -87,6 +87,14 @@ class SshConnection:
         words += ["-o", "RemoteCommand=none", "-o", "ClearAllForwardings=yes"]
         return [*words, "-o", f"ServerAliveInterval={ALIVE}", "-o", "ServerAliveCountMax=3"]
 
+    def begin(self) -> None:
+        """Start to connect, without waiting for it: `open` says what went wrong."""
+        is_begun = self._is_open or self._master is not None
+        if is_begun or os.name == "nt" or process.which("ssh") is None:
+            return
+        if not self._is_shared_already():
+            self._share()
+
     def open(self) -> None:
         """Connect, unless that is done. ConnectionLost says why it cannot."""
         if self._is_open:
@@ -97,8 +105,9 @@ class SshConnection:
                 code="ssh-missing",
                 hint="Install OpenSSH's client",
             )
-        if os.name != "nt" and not self._is_shared_already():
-            self._share()
+        self.begin()
+        if self._master is not None:
+            self._wait(self._master)
         self._is_open = True
 
     def _is_shared_already(self) -> bool:
@@ -112,24 +121,27 @@ class SshConnection:
         return process.run(["ssh", "-O", "check", self.host], timeout=PATIENCE).ok
 
     def _share(self) -> None:
-        """Open a connection that ends with this process: it reads from us until then."""
+        """Start a connection that ends with this process: it reads from us until then."""
         path = self._socket()
         self._options = ("-o", f"ControlPath={path}", "-o", "ControlMaster=no")
         words = ["-o", f"ControlPath={path}", "-o", "ControlMaster=yes", "-o", "ControlPersist=no"]
         command = f"sh -c {shlex.quote(_SESSION)}"
-        master = ChildProcess([*self._ssh(), *words, self.host, command])
+        self._master = ChildProcess([*self._ssh(), *words, self.host, command])
+
+    def _wait(self, master: ChildProcess) -> None:
+        """Until the connection is there."""
         until = time.monotonic() + 2 * PATIENCE
         try:
             while (line := master.hear(max(until - time.monotonic(), 0.1))) != _READY:
                 if line is None:
                     raise connection_error(self.host, master.errors)
         except BaseException as error:
+            self._master = None
             master.__exit__()
             self._folders.close()
             if isinstance(error, TimeoutError):
                 raise connection_error(self.host, "timed out") from None
             raise
-        self._master = master
 
     def _socket(self) -> str:
         parent = None

@@ -11,11 +11,10 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ...docker import buildkit, conda_images, image_build, lock_images
 from ...docker.image_build import BuildLog
-from ...local import venv_requirements
-from ...local.venv_requirements import Packages
 from ...model.apptainer import PROGRAMS
 from ...model.container import (
     DIGEST_LABEL,
@@ -36,6 +35,9 @@ from . import transfer
 from .facts import HostFacts
 from .host import MARKER, RemoteHost
 from .transfer import RemoteTree
+
+if TYPE_CHECKING:
+    from ...local.venv_requirements import Packages
 
 _LABEL = f'{{{{with .Config.Labels}}}}{{{{index . "{DIGEST_LABEL}"}}}}{{{{end}}}}'
 _TAIL = 30
@@ -208,6 +210,8 @@ def python(host: RemoteHost, facts: HostFacts, run: Run, say: Callable[[str], No
             where=host.ref.remote,
             hint="Install Docker, Podman, Apptainer, or Python 3 there",
         )
+    from ...local import venv_requirements  # here, since it is slow to import
+
     packages = venv_requirements.packages_for(run.workspace, run.environment)
     if packages.missing is not None:
         raise packages.missing

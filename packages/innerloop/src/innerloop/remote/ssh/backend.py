@@ -7,12 +7,14 @@ installed there but a shell script in a folder of the person's: see `remote/host
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from ...model.run import Availability, Request, Run
 from ...model.settings import remotes
+from ...util.errors import UserError
 from ..base import DoctorFact, Events, Fetched, JobStatus, Submission, SubmissionOrder
 from ..submission_store import SubmittedJob, where_sent
 
@@ -75,8 +77,12 @@ class Ssh:
         from .run import SshRun
 
         if self._run is None:
-            self._run = SshRun(self.root, self.remote)
+            self._run = SshRun(self.root, self.remote, self._host)
         return self._run
+
+    def connect(self) -> None:
+        with suppress(UserError):  # whatever needs the connection says what is wrong
+            self.host.connection.begin()
 
     def available(self, workspace: Workspace) -> Availability:
         from ...util import process

@@ -64,11 +64,11 @@ class SshRun:
 
     name = "ssh"
 
-    def __init__(self, root: Path, remote: str, *, detach: bool = False) -> None:
+    def __init__(self, root: Path, remote: str, host: RemoteHost | None = None) -> None:
+        """`host` may be connecting already."""
         self.root = root
         self.remote = remote
-        self.detach = detach
-        self._host: RemoteHost | None = None
+        self._host = host
         self._facts: HostFacts | None = None
         self._prepared: dict[str, _Prepared] = {}
         self._snapshots: dict[str, Snapshot] = {}
