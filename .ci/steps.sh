@@ -399,7 +399,7 @@ ssh_server() {
     [ -x "$folder/usr/sbin/sshd" ] && there ssh ssh-keygen && return
     there ssh ssh-keygen || install openssh-client
     mkdir -p "$folder"
-    for name in libwrap0 openssh-server; do
+    for name in libwrap0 openssh-server libpopt0 rsync; do
         debian_package "$name" "$folder"
     done
     [ -x "$folder/usr/sbin/sshd" ]

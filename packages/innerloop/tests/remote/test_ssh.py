@@ -19,7 +19,7 @@ from innerloop.remote.host.connection import ConnectionLost
 from innerloop.remote.host.host import RemoteHost, RemoteRef
 from tests.editor.dap import Breakpoints, Connected, Json, Session
 from tests.remote.ssh_host import SshHost, ssh_host
-from tests.support import Started, Workspace, docker, free_port, make_workspace, until
+from tests.support import CI_TOOLS, Started, Workspace, docker, free_port, make_workspace, until
 
 pytestmark = pytest.mark.person
 
@@ -332,6 +332,46 @@ def test_upload_that_is_cut_keeps_what_arrived_whole(
         "abc", 300_000
     )
     assert transfer.send(remote, facts, [tree]).files == 0
+
+
+RSYNC = CI_TOOLS / "sshd/usr/bin/rsync"
+
+
+@pytest.mark.skipif(not RSYNC.exists(), reason="no rsync (.ci/steps.sh: ssh_server)")
+def test_rsync_goes_on_within_a_file(
+    host: SshHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    libraries = ":".join({str(path.parent) for path in RSYNC.parents[2].rglob("libpopt.so*")})
+    used = tmp_path / "used"
+    mine, theirs = tmp_path / "bin", host.user.home / ".local/bin"
+    for folder in (mine, theirs):
+        folder.mkdir(parents=True)
+        (folder / "rsync").write_text(
+            f'#!/bin/sh\n[ -w {tmp_path} ] && echo "$@" >{used}\n'
+            f'LD_LIBRARY_PATH={libraries} exec {RSYNC} "$@"\n'
+        )
+        (folder / "rsync").chmod(0o755)
+    rc = host.user.home / ".bashrc"
+    text = rc.read_text()
+    rc.write_text("")
+    monkeypatch.setenv("PATH", f"{mine}:{host.env['PATH']}")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/a").write_bytes(b"a" * 500_000)
+    tree = transfer.tree_of_folder("data", tmp_path / "data")
+    try:
+        with RemoteHost(RemoteRef("gpubox", "gpubox", "~/by rsync")) as found:
+            facts = found.facts("none")
+            assert transfer.send(found, facts, [tree]).size == 500_000
+            assert "--partial" in used.read_text()
+            used.unlink()
+            rc.write_text(text)  # which confuses rsync
+            (tmp_path / "data/b").write_text("b")
+            more = transfer.tree_of_folder("data", tmp_path / "data")
+            assert transfer.send(found, facts, [more]).files == 1 and used.exists()
+        assert (Path(facts.root) / "trees" / more.digest / "b").read_text() == "b"
+    finally:
+        rc.write_text(text)
+        shutil.rmtree(theirs)
 
 
 def _size(host: SshHost, pattern: str) -> int:

@@ -63,6 +63,7 @@ facts() {
     nvidia-container-runtime-hook nvidia-cdi-hook; do
     has "$program" && say program "$program"
   done
+  has rsync && say rsync "$(command -v rsync)"
   if grep -qs nvidia.com/gpu /etc/cdi/* /var/run/cdi/*; then say cdi nvidia.com/gpu=all; fi
   if has nvidia-smi; then
     nvidia-smi --query-gpu=index,uuid,driver_version,name --format=csv,noheader 2>/dev/null |
@@ -152,10 +153,19 @@ receive() {
   [ "$code" = 0 ] || fail "the archive did not arrive whole"
 }
 
-# The blobs that rsync put into this folder of incoming/.
+# The blobs that rsync puts into a folder of incoming/, which stays until they are whole.
+receive_by_rsync() { mkdir -p "$root/incoming/$1"; }
+
 received() {
-  cd "$root/incoming/$1" && keep_blobs
-  rm -rf "${root:?}/incoming/$1"
+  cd "$root/incoming/$1" || exit 1
+  # What is half there stays for the next attempt: only whole ones are named by their hash.
+  hashed | sed 's/ [ *]*\(\.\/\)*/ /' | while read -r hash name; do
+    case $name in
+      "$hash") chmod 444 "$name" && mv -f "$name" "$root/blobs/$name" ;;
+      "${hash}x") chmod 555 "$name" && mv -f "$name" "$root/blobs/$name" ;;
+    esac
+  done
+  rmdir "$root/incoming/$1" 2>/dev/null || true
 }
 
 # Python links thousands of files in a second, a shell some hundred.
@@ -509,7 +519,7 @@ if [ "$verb" != supervise ]; then
 fi
 case $verb in
   run) exec "$@" ;;
-  facts | pythons | absent | absent_trees | receive | received | tree | checkout | launch | supervise | \
+  facts | pythons | absent | absent_trees | receive | receive_by_rsync | received | tree | checkout | launch | supervise | \
     status | log | cancel | outputs | fetched | venv | usage | running | remove | prune) "$verb" "$@" ;;
   *) fail "no such verb: $verb" ;;
 esac

@@ -23,7 +23,7 @@ class HostFacts:
     """A machine as its agent describes it. Empty values are not known.
 
     `root` is the absolute path of the agent's folder, `time` the machine's clock in seconds since the
-    epoch, `free` the bytes free for the folder. `cuda` is the newest that its driver supports. `engine` is what starts jobs, and `engine_facts` what
+    epoch, `free` the bytes free for the folder. `rsync` is the path of that program, `cuda` the newest that its driver supports. `engine` is what starts jobs, and `engine_facts` what
     it says of itself; `silent` has what the engines say that do not answer, by name. `image` is the
     digest of the image that was asked for, "" without one, None if it is not there; `absent` are the
     trees that were asked for and are not there.
@@ -39,6 +39,7 @@ class HostFacts:
     time: int = 0
     free: int = 0
     programs: frozenset[str] = frozenset()
+    rsync: str = ""
     gpus: tuple[HostDevice, ...] = ()
     driver: str = ""
     cuda: Version | None = None
@@ -101,6 +102,7 @@ def parse(text: str) -> HostFacts:
         machine=_first(values, "machine"),
         time=_number(_first(values, "time")),
         free=_number(_first(values, "free")) * 1024,
+        rsync=_first(values, "rsync"),
         programs=frozenset(values.get("program", ())),
         gpus=devices,
         driver=drivers[0] if drivers else "",

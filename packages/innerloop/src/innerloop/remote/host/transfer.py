@@ -23,6 +23,7 @@ from ...util.errors import UserError
 from ...util.json_records import RecordError
 from ..progress import TransferProgress, count_files, format_size
 from ..snapshot import Snapshot
+from .connection import SSH_FAILED, connection_error
 from .facts import HostFacts
 from .host import RemoteHost
 
@@ -233,8 +234,7 @@ def _not_made(host: RemoteHost, tree: RemoteTree, said: str) -> UserError:
 def _send_blobs(host: RemoteHost, facts: HostFacts, absent: Sequence[TreeFile], sent: Sent) -> None:
     progress = TransferProgress(f"sending {sent} to {host.ref.remote}", sent.size)
     try:
-        if "rsync" in facts.programs and process.which("rsync") and os.name != "nt":
-            _by_rsync(host, facts, absent)
+        if _by_rsync(host, facts, absent):
             return
 
         def report(size: int) -> None:
@@ -247,23 +247,31 @@ def _send_blobs(host: RemoteHost, facts: HostFacts, absent: Sequence[TreeFile], 
         raise host.error(done.err, "the files did not arrive")
 
 
-def _by_rsync(host: RemoteHost, facts: HostFacts, absent: Sequence[TreeFile]) -> None:
-    """Send by rsync, which goes on within a file that was interrupted."""
+def _by_rsync(host: RemoteHost, facts: HostFacts, absent: Sequence[TreeFile]) -> bool:
+    """Send by rsync, which goes on within a file that was interrupted; whether that could be.
+
+    ConnectionLost if the connection ends. What a person's shell prints confuses rsync: what it does not
+    bring goes by tar.
+    """
+    if not facts.rsync or os.name == "nt" or process.which("rsync") is None:
+        return False
     names = "\n".join(sorted(file.blob for file in absent))
     folder = f"rsync.{hashlib.sha256(names.encode()).hexdigest()[:16]}"
     *ssh, target, _ = host.connection.argv("")
+    host.ask("receive_by_rsync", folder)
     with files.temporary_folder("il-send-") as staging:
         files.make_links({file.blob: file.source for file in absent}, staging)
         done = process.run(
-            ["rsync", "--recursive", "--copy-links", "--partial", "--inplace", "--chmod=u+rw",
-             "--perms", "-e", shlex.join(ssh), f"{staging}/",
+            ["rsync", "-s", "--recursive", "--copy-links", "--partial", "--inplace",
+             f"--rsync-path={shlex.quote(facts.rsync)}", "-e", shlex.join(ssh), f"{staging}/",
              f"{target}:{facts.root}/incoming/{folder}/"],
         )  # fmt: skip
-    if not done.ok:
+    if done.code == SSH_FAILED:
+        host.connection.close()
+        raise connection_error(host.ref.host, done.err)
+    if "No space left" in done.err:
         raise host.error(done.err, "rsync failed")
-    kept = host.answer("received", folder)
-    if not kept.ok:
-        raise host.error(kept.err, "the files did not arrive")
+    return host.answer("received", folder).ok and done.ok
 
 
 def archive(
