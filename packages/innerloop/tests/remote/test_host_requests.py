@@ -176,8 +176,8 @@ def test_process_has_paths_of_the_machine(run: Run) -> None:
     texts = job_request.scripts(run, secret, there)
     assert texts["secrets.sh"] == "export TOKEN='it'\"'\"'s'\n" and "it's" not in texts["run.sh"]
     assert "export PATH='/home/me/.innerloop/envs/e f'/bin:\"$PATH\"" in texts["run.sh"]
-    copied = replace(there, data={"words": RemoteData("/x", copied="d")})
-    assert job_request.scripts(run, planned, copied)["copies"] == "d\twords\n"
+    copied = replace(there, data={"words": RemoteData("/x/w", copied="d")})
+    assert job_request.scripts(run, planned, copied)["copies"] == "d\twords/w\n"
     assert not job_request.request(run, site(of()), "").can_start
 
 

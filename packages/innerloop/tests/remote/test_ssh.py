@@ -172,6 +172,37 @@ def test_what_a_job_writes_to_its_data_changes_no_other_run(
     assert place.read("data/shelf/book.txt") == "first"
 
 
+PIPELINE = """
+type: pipeline
+jobs:
+  first:
+    type: command
+    command: "echo hello > ${{outputs.words}}/a.txt; echo one > ${{outputs.file}}"
+    environment: {build: {path: ./environment}}
+    outputs: {words: {type: uri_folder}, file: {type: uri_file}}
+  second:
+    type: command
+    command: "cat ${{inputs.words}}/a.txt ${{inputs.file}} > outputs/both.txt"
+    environment: {build: {path: ./environment}}
+    inputs:
+      words: {type: uri_folder, path: "${{parent.jobs.first.outputs.words}}"}
+      file: {type: uri_file, path: "${{parent.jobs.first.outputs.file}}"}
+"""
+
+
+def test_steps_take_what_earlier_ones_left_there(place: Workspace, host: SshHost) -> None:
+    place.write("src/waits/pipeline.yml", PIPELINE)
+    words = ("--file", "pipeline.yml", "--backend", "ssh:gpubox")
+    done = place.loop("run", "waits", *words)
+    assert done.code == 0, done.err
+    (text,) = (place.root / "outputs/waits").glob("*/second/both.txt")
+    assert text.read_text() == "hello\none\n"
+    shutil.rmtree(text.parents[1])
+    limited = place.loop("run", "waits", "--backend", "ssh:gpubox", "--set", "limits.timeout=1")
+    assert limited.code == 124 and "stopped after 1 s" in limited.err
+    assert "bye" in limited.out and programs(host) == []
+
+
 @pytest.mark.docker
 def test_run_in_an_image_that_is_built_there(place: Workspace, host: SshHost) -> None:
     done = place.loop("run", "waits", "--backend", "ssh:boxes", "--script", "said.py")

@@ -247,8 +247,9 @@ launch() {
   rm -rf code/outputs
   if [ -f in-container ]; then mkdir code/outputs; else ln -s ../outputs code/outputs; fi || exit 1
   while IFS= read -r name; do mkdir -p "outputs/$name" || exit 1; done <folders
-  while IFS=$tab read -r digest name; do
-    mkdir -p inputs && cp -R "$root/trees/$digest" "inputs/$name" && chmod -R u+w "inputs/$name" || exit 1
+  while IFS=$tab read -r source name; do
+    mkdir -p "inputs/${name%/*}" && cp -R "$root/trees/$source" "inputs/$name" || exit 1
+    chmod -R u+w "inputs/$name" || exit 1
   done <copies
   trap - EXIT HUP INT TERM
   : >log

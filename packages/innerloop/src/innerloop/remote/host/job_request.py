@@ -36,8 +36,8 @@ from .facts import HostFacts
 class RemoteData:
     """Where the data of an input are there: an absolute path.
 
-    `is_theirs`: they were not sent. `copied` is the tree of which the job gets a copy of its own, since
-    it may write to it; "" for none.
+    `is_theirs`: they were not sent. `copied` is the tree, or a file in one, of which the job gets a
+    copy of its own, since it may write to it; "" for none.
     """
 
     path: str
@@ -245,7 +245,9 @@ def scripts(run: Run, planned: Request, site: RemoteSite) -> dict[str, str]:
         "run.sh": _run_script(run, planned),
         "folders": "".join(f"{name}\n" for name in folders),
         "copies": "".join(
-            f"{data.copied}\t{name}\n" for name, data in site.data.items() if data.copied
+            f"{data.copied}\t{name}/{posixpath.basename(data.path)}\n"
+            for name, data in site.data.items()
+            if data.copied
         ),
     }
     if planned.secrets:

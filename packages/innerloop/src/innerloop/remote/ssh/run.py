@@ -150,14 +150,15 @@ class SshRun:
         else:
             image = environments.image(host, facts, run, digest)
         data = {**_data(run, setting)}
-        for name, tree in trees.items():
-            folder = f"{facts.root}/trees/{tree.digest}"
-            copied = tree.digest if name in run.writable else ""
-            if copied:
-                folder = f"{facts.root}/jobs/{job_request.job_of(run)}/inputs/{name}"
-            is_file = os.path.isfile(run.data[name])
-            path = f"{folder}/{tree.files[0].path}" if is_file else folder
-            data[name] = RemoteData(path, copied=copied)
+        own = f"{facts.root}/jobs/{job_request.job_of(run)}/inputs"
+        for name, path in run.data.items():
+            if name in setting.data:
+                continue
+            source = _in_tree(trees[name], path) if name in trees else _LATER
+            if name not in trees or name in run.writable:
+                data[name] = RemoteData(f"{own}/{name}/{os.path.basename(path)}", copied=source)
+            else:
+                data[name] = RemoteData(f"{facts.root}/trees/{source}")
         site = RemoteSite(setting, facts, data, environment, image)
         self._prepared[run.id] = prepared = _Prepared(site, code, trees)
         transfer.send(host, facts, prepared.trees, absent)
@@ -274,15 +275,30 @@ class SshRun:
     def _data_trees(self, run: Run, setting: RemoteSetting) -> dict[str, RemoteTree]:
         trees = {}
         for name, path in run.data.items():
-            title = f"the data of {name}"
-            if name in setting.data:
-                continue
-            if name in run.writable and os.path.isdir(path) and not os.listdir(path):
-                trees[name] = RemoteTree(title, ())  # the program fills it
-                continue
-            found = snapshot.read(self.root, _relative(run, path), contents=False)
-            trees[name] = transfer.tree_of(title, found, self._hashes)
+            if name not in setting.data and os.path.exists(path):
+                trees[name] = self._data_tree(run, name, path)
         return trees
+
+    def _data_tree(self, run: Run, name: str, path: str) -> RemoteTree:
+        title = f"the data of {name}"
+        is_filled = name in run.writable or run.within  # by the program, or by an earlier step
+        if is_filled and os.path.isdir(path) and not os.listdir(path):
+            return RemoteTree(title, ())
+        found = snapshot.read(self.root, _relative(run, path), contents=False)
+        return transfer.tree_of(title, found, self._hashes)
+
+    def _with_later_data(self, host: RemoteHost, run: Run) -> _Prepared:
+        """With what did not exist before: the outputs of a pipeline's earlier step."""
+        prepared = self._prepared[run.id]
+        later = {name: one for name, one in prepared.site.data.items() if one.copied == _LATER}
+        trees = {name: self._data_tree(run, name, run.data[name]) for name in later}
+        transfer.send(host, prepared.site.known, list(trees.values()))
+        copied = {
+            name: replace(one, copied=_in_tree(trees[name], run.data[name]))
+            for name, one in later.items()
+        }
+        site = replace(prepared.site, data={**prepared.site.data, **copied})
+        return replace(prepared, site=site, data={**prepared.data, **trees})
 
     def _suspects(self, run: Run) -> list[str]:
         """A clause for each file that looks like a secret and would be sent."""
@@ -320,7 +336,7 @@ class SshRun:
         self, host: RemoteHost, run: Run, request: Request, record: SubmittedJob | None
     ) -> SubmittedJob | None:
         """Start the job; its files are there."""
-        prepared = self._prepared[run.id]
+        prepared = self._with_later_data(host, run)
         job = job_request.job_of(run)
         tree = prepared.code.digest if prepared.code is not None else "-"
         texts = job_request.scripts(run, request, prepared.site)
@@ -388,6 +404,11 @@ def _data(run: Run, setting: RemoteSetting) -> dict[str, RemoteData]:
         )
         for name in run.data
     }
+
+
+def _in_tree(tree: RemoteTree, path: str) -> str:
+    """The tree of data, or the file in it where the data are one file of this machine."""
+    return f"{tree.digest}/{tree.files[0].path}" if os.path.isfile(path) else tree.digest
 
 
 def _moved(setting: RemoteSetting) -> list[str]:
