@@ -161,6 +161,13 @@ def test_machine_of_the_settings_is_a_backend_like_others(
     facts = {fact["name"]: fact["what"] for fact in json.loads(loop("doctor", "--json")[0])}
     assert facts["backend ssh:gpubox"].startswith("the host far")
     assert "ssh:gpubox" in json.loads(loop("list", "--json")[0])[0]["backends"]
+    registered.write("src/line/innerloop.toml", "[remote.gpubox.data]\nmore = '/x'\n")
+    (finding,) = json.loads(loop("check", "line", "--json")[0])
+    assert (finding["code"], finding["line"]) == ("input-undeclared", 2)
+    registered.write("src/line/innerloop.toml", "[remote.gpubox]\nhost = 3\n")
+    (finding,) = json.loads(loop("check", "line", "--json", code=1)[0])
+    assert (finding["code"], finding["line"]) == ("setting-invalid", 2)
+    assert "[setting-invalid]" in loop("run", "line", "--backend", "ssh:gpubox", code=1)[1]
     options: list[tuple[str, ...]] = [("--trials", "2"), ("--debug",)]
     for option in options:
         assert "[option-not-applicable]" in loop("run", "line", "--detach", *option, code=2)[1]

@@ -108,6 +108,12 @@ def programs(host: SshHost) -> list[str]:
     return [line for line in lines if "train.py" in line or " supervise " in line]
 
 
+def processes(host: SshHost) -> list[str]:
+    """All processes of the user there, but for sshd."""
+    found = subprocess.run(["ps", "-u", str(host.user.uid), "-o", "args="], capture_output=True)
+    return [line for line in found.stdout.decode().splitlines() if "sshd" not in line]
+
+
 def runs(place: Workspace, slug: str) -> list[Path]:
     """The newest last."""
     return sorted((place.root / "outputs" / slug).iterdir())
@@ -131,7 +137,7 @@ def test_run_is_what_it_is_on_this_machine(place: Workspace, host: SshHost) -> N
     record = record_of(folder)
     assert record["exit_code"] == 3 and record["backend"] == "ssh" and record["compute"] == "gpubox"
     assert "status" not in record
-    assert programs(host) == []
+    assert until(lambda: processes(host) == [], 60), processes(host)
 
     # What has not changed is not sent again, nor what has only another name.
     (place.root / "src/line/train.py").rename(place.root / "src/line/again.py")
@@ -262,7 +268,7 @@ def test_ctrl_c_ends_the_run_there(place: Workspace, host: SshHost, gate: Path) 
     run.interrupt_group()
     done = run.end()
     assert done.code == 130 and "KeyboardInterrupt" in done.out
-    assert programs(host) == []
+    assert until(lambda: processes(host) == [], 60), processes(host)
     folder = runs(place, "waits")[-1]
     assert (folder / "left.txt").read_text() == "kept" and record_of(folder)["exit_code"] == 130
 

@@ -125,7 +125,10 @@ def _on_top_of(base: RemoteSetting, source: RemoteText, table: Any) -> RemoteSet
         except _InvalidValue as error:
             what = f"remote.{name}.{key}{error.what}"
             raise _error(source, what, error.hint, name, key, *error.keys) from error
-        positions[key] = position_of(source.text, source.name, *source.at, name, key)
+        inner_keys = value if key == "data" else ()
+        for path in [(key,), *((key, inner) for inner in inner_keys)]:
+            where = position_of(source.text, source.name, *source.at, name, *path)
+            positions[".".join(path)] = where
     if "data" in changes:
         changes["data"] = {**base.data, **changes["data"]}
     return replace(base, **changes, positions=positions)
