@@ -111,7 +111,11 @@ def programs(host: SshHost) -> list[str]:
 def processes(host: SshHost) -> list[str]:
     """All processes of the user there, but for sshd."""
     found = subprocess.run(["ps", "-u", str(host.user.uid), "-o", "args="], capture_output=True)
-    return [line for line in found.stdout.decode().splitlines() if "sshd" not in line]
+    return [
+        line
+        for line in found.stdout.decode().splitlines()
+        if "sshd" not in line and "<defunct>" not in line
+    ]
 
 
 def runs(place: Workspace, slug: str) -> list[Path]:
