@@ -7,60 +7,47 @@ const path = require("path");
 const vscode = require("vscode");
 const {isRunning} = require("./experiments");
 
-/**
- * @typedef {import("./experiments").Item} Item
- * @typedef {import("./experiments").Run} Run
- */
+/** @typedef {import("./experiments").Item} Item */
+/** @typedef {import("./experiments").Run} Run */
 
 // The file that makes a folder an experiment.
 const JOB_FILE = "azure-ml-job.yaml";
-
-/**
- * The launch configuration of an experiment: that of the open file, or the first one named after it.
- * @param {string} experiment
- * @param {{name?: string}[]} configurations
- */
-function configurationOf(experiment, configurations) {
-    const names = configurations.map(configuration => configuration.name || "");
-    return names.find(name => name === "this experiment")
-        || names.find(name => name === experiment || name.startsWith(`${experiment}: `)) || "";
-}
+// Commands of the tool that need nothing but an experiment.
+const VERBS = ["test", "submit", "build", "terminal", "share"];
 
 class Commands {
     /**
-     * @param {import("./tool").Tool} tool
-     * @param {import("./live_state").LiveState} live
-     * @param {import("./documents").RunDocuments} documents
-     * @param {import("./runs_page").RunsPage} page
+     * @param {import("./tool").Tool} tool @param {import("./live_state").LiveState} live @param {import("./documents").RunDocuments} documents
+     * @param {import("./runs_page").RunsPage} page @param {import("./launches").Launches} launches
      */
-    constructor(tool, live, documents, page) {
+    constructor(tool, live, documents, page, launches) {
         this.tool = tool;
         this.live = live;
         this.documents = documents;
         this.page = page;
+        this.launches = launches;
+        /** Where the cursor was in each file. @type {Map<string, vscode.Selection>} */
+        this.cursors = new Map();
     }
 
     /** @returns {vscode.Disposable[]} */
     register() {
-        /** @type {Record<string, (item?: Item) => unknown>} */
-        const commands = {
-            run: item => this._task(item, "run"),
-            test: item => this._task(item, "test"),
-            submit: item => this._task(item, "submit"),
-            build: item => this._task(item, "build"),
-            terminal: item => this._task(item, "terminal"),
+        /** @type {Record<string, (item?: Item) => unknown>} */ const commands = {
+            ...Object.fromEntries(VERBS.map(verb => [verb, (/** @type {Item | undefined} */ item) => this._task(item, verb)])),
+            run: item => this._run(item),
             jupyter: item => this._task(item, "jupyter", "--open"),
             container: item => this._task(item, "open"),
-            share: item => this._task(item, "share"),
             debug: item => this._debug(item),
             add: item => this._add(item),
             new: () => this._new(),
+            rename: item => this._rename(item),
             openJob: item => this._openJob(item),
             runs: item => this.page.show(item?.kind === "experiment" ? item.experiment.experiment : ""),
             refresh: () => this.live.refreshAll(),
             log: item => this._withRun(item, run => this.documents.showLog(run)),
             stop: item => this._withRun(item, run => this._say("stop", ["cancel", run.run])),
-            outputs: item => this._withRun(item, run => this._reveal(run.folder)),
+            outputs: item => this._withRun(item, run => vscode.commands.executeCommand("revealInExplorer", vscode.Uri.file(path.join(this.tool.root, run.folder)))),
+            tag: item => this._withRun(item, run => this._tag(run)),
             compare: item => this._withRun(item, run => this._compare(run)),
             changes: item => this._withRun(item, run => this._changes(run)),
             jobLog: item => this._job(item, "logs", "--follow"),
@@ -69,15 +56,11 @@ class Commands {
             download: item => this._job(item, "download"),
             update: item => this._update(item),
         };
-        return Object.entries(commands).map(([name, act]) =>
-            vscode.commands.registerCommand(`innerloop.${name}`, async item => {
-                try {
-                    await act(item);
-                } catch (error) {
-                    this.tool.say(error);
-                }
-            }),
-        );
+        const follow = vscode.window.onDidChangeTextEditorSelection(({textEditor, selections}) =>
+            this.cursors.set(textEditor.document.uri.toString(), selections[0]));
+        return [follow, ...Object.entries(commands).map(([name, act]) =>
+            vscode.commands.registerCommand(`innerloop.${name}`, item =>
+                Promise.resolve(item).then(act).catch(error => this.tool.say(error))))];
     }
 
     /** The experiment of an item of the view, or the one that a person chooses. @param {Item} [item] */
@@ -104,15 +87,40 @@ class Commands {
     }
 
     /** @param {Item} [item] */
-    async _debug(item) {
+    async _run(item) {
         const name = await this._experiment(item);
         if (!name) return;
-        const folder = vscode.workspace.getWorkspaceFolder(vscode.Uri.file(this.tool.root));
-        const launch = vscode.workspace.getConfiguration("launch", folder);
-        const configuration = configurationOf(name, launch.get("configurations") || []);
-        if (!configuration) return vscode.commands.executeCommand("workbench.action.debug.selectandstart");
-        if (configuration === "this experiment") await this._openJob(item, name);
-        await vscode.debug.startDebugging(folder, configuration);
+        this.live.starts(name);
+        await this.tool.task(`run ${name}`, ["run", name]);
+    }
+
+    /** @param {Item} [item] */
+    async _debug(item) {
+        const name = await this._experiment(item);
+        if (name) await this.launches.debug(name, {kind: "run", target: name});
+    }
+
+    /** The tabs of its files are opened at the new place, with their cursors. @param {Item} [item] */
+    async _rename(item) {
+        const name = await this._experiment(item);
+        const to = name && (await this._askName(`New name of ${name}`, name));
+        if (!name || !to || to === name) return;
+        const old = path.join(this.tool.root, this._folderOf(name)) + path.sep;
+        await vscode.workspace.saveAll(false);
+        const shown = vscode.window.activeTextEditor?.document.uri.fsPath;
+        const tabs = vscode.window.tabGroups.all.flatMap(group => group.tabs).flatMap(tab => {
+            const uri = /** @type {vscode.TabInputText | undefined} */ (tab.input)?.uri;
+            return uri?.fsPath?.startsWith(old) ? [{tab, uri}] : [];
+        });
+        await this._say("rename", ["rename", name, to]);
+        const folder = path.join(this.tool.root, this._folderOf(to));
+        tabs.sort((a, b) => Number(a.uri.fsPath === shown) - Number(b.uri.fsPath === shown));
+        for (const {tab, uri} of tabs) {
+            const moved = vscode.Uri.file(path.join(folder, uri.fsPath.slice(old.length)));
+            const options = {viewColumn: tab.group.viewColumn, preview: tab.isPreview, selection: this.cursors.get(uri.toString())};
+            if (fs.existsSync(moved.fsPath)) await vscode.commands.executeCommand("vscode.open", moved, options);
+        }
+        await vscode.window.tabGroups.close(tabs.map(one => one.tab));
     }
 
     /** @param {Item} [item] @param {string} [known] */
@@ -121,8 +129,7 @@ class Commands {
         if (!name) return;
         const found = this.live.state.experiments.find(one => one.experiment === name);
         const job = found?.job || `${this._folderOf(name)}/${JOB_FILE}`;
-        const uri = vscode.Uri.file(path.join(this.tool.root, ...job.split("/")));
-        await vscode.window.showTextDocument(uri);
+        await vscode.window.showTextDocument(vscode.Uri.file(path.join(this.tool.root, ...job.split("/"))));
     }
 
     /** @param {Item} [item] */
@@ -136,11 +143,15 @@ class Commands {
         if (name && packages.length) await this.tool.task(`add to ${name}`, ["add", name, ...packages]);
     }
 
+    /** @param {string} prompt @param {string} [value] */
+    _askName(prompt, value) {
+        /** @param {string} text */
+        const validateInput = text => (/^[a-z][a-z0-9_]*(\/[a-z][a-z0-9_]*)*$/.test(text) ? undefined : "Lower-case letters, digits and _");
+        return vscode.window.showInputBox({prompt, value, validateInput});
+    }
+
     async _new() {
-        const name = await vscode.window.showInputBox({
-            prompt: "Name of the experiment (lower-case letters, digits and _; / for a domain)",
-            validateInput: text => (/^[a-z][a-z0-9_]*(\/[a-z][a-z0-9_]*)*$/.test(text) ? undefined : "Lower-case letters, digits and _"),
-        });
+        const name = await this._askName("Name of the experiment (lower-case letters, digits and _; / for a domain)");
         if (!name) return;
         const said = await this.tool.text(["new", name]);
         await this.live.refresh();
@@ -161,9 +172,10 @@ class Commands {
         await this.live.refresh();
     }
 
-    /** @param {string} folder */
-    _reveal(folder) {
-        return vscode.commands.executeCommand("revealInExplorer", vscode.Uri.file(path.join(this.tool.root, folder)));
+    /** @param {Run} run */
+    async _tag(run) {
+        const names = await vscode.window.showInputBox({prompt: `Tag ${run.run} as`, placeHolder: "best"});
+        if (names?.trim()) await this._say("tag", ["runs", "tag", run.folder, ...names.trim().split(/\s+/)]);
     }
 
     /** @param {Run} run */
@@ -186,15 +198,13 @@ class Commands {
 
     /** @param {Item | undefined} item @param {string} verb @param {...string} options */
     async _job(item, verb, ...options) {
-        if (item?.kind !== "job") return;
-        await this.tool.task(`${verb} ${item.job.name}`, [verb, item.job.name, ...options]);
+        if (item?.kind === "job") await this.tool.task(`${verb} ${item.job.name}`, [verb, item.job.name, ...options]);
     }
 
     /** @param {Item} [item] */
     async _update(item) {
-        if (item?.kind !== "outdated") return;
-        await this.tool.task(`update ${item.outdated.experiment}`, item.outdated.update);
+        if (item?.kind === "outdated") await this.tool.task(`update ${item.outdated.experiment}`, item.outdated.update);
     }
 }
 
-module.exports = {Commands, configurationOf};
+module.exports = {Commands};

@@ -20,11 +20,9 @@ class RunDocuments {
     constructor(tool, live) {
         this.tool = tool;
         this.live = live;
-        /** @type {vscode.EventEmitter<vscode.Uri>} */
-        this.changed = new vscode.EventEmitter();
+        /** @type {vscode.EventEmitter<vscode.Uri>} */ this.changed = new vscode.EventEmitter();
         this.onDidChange = this.changed.event;
-        /** @type {Map<string, number | undefined>} */
-        this.sizes = new Map();
+        /** @type {Map<string, number | undefined>} */ this.sizes = new Map();
         live.onDidChange(() => this._follow());
         live.onDidLog(() => this._follow());
     }

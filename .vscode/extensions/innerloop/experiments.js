@@ -9,11 +9,12 @@ const vscode = require("vscode");
  *   backends: string[], problem: string}} Experiment
  * @typedef {{run: string, experiment: string, folder: string, state: string, backend?: string,
  *   started?: string, seconds?: number, headline?: string, scores: Record<string, unknown>,
- *   inputs?: Record<string, unknown>, command?: string, status?: string, git?: any}} Run
+ *   inputs?: Record<string, unknown>, command?: string, status?: string, git?: any, tags?: string[]}} Run
  * @typedef {{name: string, experiment: string, slug: string, state: string, status: string,
  *   backend: string, at: string, url: string}} Job
  * @typedef {{experiment: string, kind: string, changed: string[], update: string[]}} Outdated
- * @typedef {{experiments: Experiment[], runs: Run[], jobs: Job[], outdated: Outdated[]}} State
+ * @typedef {{experiments: Experiment[], runs: Run[], jobs: Job[], outdated: Outdated[],
+ *   starting?: string[]}} State experiments of which a run was asked for that has no record yet
  * @typedef {{kind: "experiment", experiment: Experiment} | {kind: "run", run: Run}
  *   | {kind: "job", job: Job} | {kind: "outdated", outdated: Outdated}} Item
  */
@@ -27,8 +28,7 @@ const ENDED = new Set(["completed", "failed", "canceled", "notresponding", "succ
 function duration(seconds) {
     const whole = Math.max(0, Math.floor(seconds));
     const [hours, minutes, rest] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
-    /** @param {number} number */
-    const two = number => String(number).padStart(2, "0");
+    /** @param {number} number */ const two = number => String(number).padStart(2, "0");
     return hours ? `${hours}:${two(minutes)}:${two(rest)}` : `${minutes}:${two(rest)}`;
 }
 
@@ -72,20 +72,13 @@ function iconOf(state) {
     return ["circle-outline", ""];
 }
 
-/**
- * The items below one, or those at the top.
- * @param {State} state
- * @param {Item} [item]
- * @returns {Item[]}
- */
+/** The items below one, or those at the top. @param {State} state @param {Item} [item] @returns {Item[]} */
 function below(state, item) {
     if (!item) return state.experiments.map(experiment => ({kind: "experiment", experiment}));
     if (item.kind !== "experiment") return [];
     const name = item.experiment.experiment;
-    /** @param {{experiment: string}} other */
-    const own = other => other.experiment === name;
-    /** @type {Item[]} */
-    const outdated = state.outdated.filter(own).map(outdated => ({kind: "outdated", outdated}));
+    /** @param {{experiment: string}} other */ const own = other => other.experiment === name;
+    /** @type {Item[]} */ const outdated = state.outdated.filter(own).map(outdated => ({kind: "outdated", outdated}));
     const jobs = state.jobs.filter(own).slice(-MOST_JOBS).reverse();
     // A submitted job whose outputs were downloaded is a run as well: it is shown as the job.
     const names = new Set(jobs.map(job => job.name));
@@ -99,10 +92,7 @@ function below(state, item) {
     ];
 }
 
-/**
- * What differs between two runs, as two texts for the editor of differences.
- * @param {Run} run
- */
+/** What differs between two runs, as two texts for the editor of differences. @param {Run} run */
 function facts(run) {
     const lines = [
         `run       ${run.run}`,
@@ -121,44 +111,83 @@ function facts(run) {
     return lines.join("\n") + "\n";
 }
 
+/** What tells a row from the others of the view. @param {Item} item */
+function keyOf(item) {
+    if (item.kind === "experiment") return `experiment ${item.experiment.experiment}`;
+    if (item.kind === "run") return `run ${item.run.folder}`;
+    return item.kind === "job" ? `job ${item.job.name}` : `outdated ${item.outdated.experiment} ${item.outdated.kind}`;
+}
+
+/** Each row of the view with all that it shows, and the rows at the top. @param {State} state @param {number} at milliseconds */
+function drawn(state, at) {
+    /** @type {Map<string, {item: Item, text: string}>} */ const rows = new Map();
+    const tops = below(state).map(item => ({item, children: below(state, item)}));
+    for (const {item, children} of tops) {
+        const text = JSON.stringify([item, isStarting(state, item), children.map(keyOf)]);
+        rows.set(keyOf(item), {item, text});
+        for (const child of children) {
+            const time = child.kind === "run" && timeOf(child.run, at);
+            rows.set(keyOf(child), {item: child, text: JSON.stringify([child, time])});
+        }
+    }
+    return {rows, tops: tops.map(top => [keyOf(top.item), !top.children.length].join()).join("\n")};
+}
+
+/** @param {State} state @param {Item} item */
+const isStarting = (state, item) =>
+    item.kind === "experiment" && Boolean(state.starting?.includes(item.experiment.experiment));
+
 /** @implements {vscode.TreeDataProvider<Item>} */
 class ExperimentsView {
     constructor() {
-        /** @type {State} */
-        this.state = {experiments: [], runs: [], jobs: [], outdated: []};
-        /** @type {vscode.EventEmitter<Item | undefined>} */
-        this.changed = new vscode.EventEmitter();
+        /** @type {State} */ this.state = {experiments: [], runs: [], jobs: [], outdated: []};
+        this.drawn = drawn(this.state, 0);
+        /** The object by which VS Code knows a row. @type {Map<string, Item>} */
+        this.rows = new Map();
+        /** @type {vscode.EventEmitter<Item | undefined>} */ this.changed = new vscode.EventEmitter();
         this.onDidChangeTreeData = this.changed.event;
     }
 
-    /** @param {State} state */
+    /** Only what differs: a row that is drawn anew loses the press on its button. @param {State} state */
     show(state) {
+        const last = this.drawn;
         this.state = state;
-        this.changed.fire(undefined);
+        this.drawn = drawn(state, Date.now());
+        if (last.tops !== this.drawn.tops) return this.changed.fire(undefined);
+        for (const [key, {item, text}] of this.drawn.rows) {
+            const before = last.rows.get(key);
+            if (before && before.text !== text) this.changed.fire(this._row(item));
+        }
+    }
+
+    /** @param {Item} item */
+    _row(item) {
+        const row = Object.assign(this.rows.get(keyOf(item)) || {}, item);
+        this.rows.set(keyOf(item), row);
+        return row;
     }
 
     /** @param {Item} [item] */
     getChildren(item) {
-        return below(this.state, item);
+        return below(this.state, item).map(child => this._row(child));
     }
 
     /** @param {Item} item */
     getTreeItem(item) {
-        if (item.kind === "experiment") return experimentItem(item.experiment, below(this.state, item));
+        if (item.kind === "experiment") return experimentItem(item.experiment, below(this.state, item), isStarting(this.state, item));
         if (item.kind === "run") return runItem(item.run);
         return item.kind === "job" ? jobItem(item.job) : outdatedItem(item.outdated);
     }
 }
 
-/** @param {Experiment} experiment @param {Item[]} children */
-function experimentItem(experiment, children) {
-    const row = new vscode.TreeItem(
-        experiment.experiment,
-        children.length ? vscode.TreeItemCollapsibleState.Expanded : vscode.TreeItemCollapsibleState.None,
-    );
+/** @param {Experiment} experiment @param {Item[]} children @param {boolean} starts */
+function experimentItem(experiment, children, starts) {
+    const {Expanded, None} = vscode.TreeItemCollapsibleState;
+    const row = new vscode.TreeItem(experiment.experiment, children.length ? Expanded : None);
     row.id = `experiment ${experiment.experiment} ${children.length ? "" : "bare"}`;
     row.contextValue = experiment.problem ? "experiment.broken" : "experiment";
-    row.description = experiment.problem ? "cannot be read" : experiment.gpu === "none" ? "" : experiment.gpu && `gpu ${experiment.gpu}`;
+    const gpu = experiment.gpu && experiment.gpu !== "none" ? `gpu ${experiment.gpu}` : "";
+    row.description = starts ? "starting..." : experiment.problem ? "cannot be read" : gpu;
     row.tooltip = experiment.problem || `${experiment.command}\nruns in ${experiment.backends.join(", ")}`;
     row.iconPath = new vscode.ThemeIcon(experiment.problem ? "warning" : "beaker");
     return row;
@@ -166,17 +195,15 @@ function experimentItem(experiment, children) {
 
 /** @param {string} id @param {string} label @param {[string, string]} icon */
 function leaf(id, label, icon) {
-    const row = new vscode.TreeItem(label);
-    row.id = id;
-    row.iconPath = new vscode.ThemeIcon(icon[0], icon[1] ? new vscode.ThemeColor(icon[1]) : undefined);
-    return row;
+    const iconPath = new vscode.ThemeIcon(icon[0], icon[1] ? new vscode.ThemeColor(icon[1]) : undefined);
+    return Object.assign(new vscode.TreeItem(label), {id, iconPath});
 }
 
 /** @param {Run} run */
 function runItem(run) {
     // What one looks for stands first: the view is narrow.
-    const row = leaf(`run ${run.folder}`, aboutRun(run, Date.now()), /** @type {[string, string]} */ (iconOf(run.state)));
-    row.description = run.run;
+    const row = leaf(keyOf({kind: "run", run}), aboutRun(run, Date.now()), /** @type {[string, string]} */ (iconOf(run.state)));
+    row.description = [...(run.tags || []), run.run].join(" · ");
     row.contextValue = isRunning(run) ? "run.running" : "run.ended";
     const inputs = Object.entries(run.inputs || {}).map(([name, value]) => `${name} = ${value}`);
     row.tooltip = [run.run, aboutRun(run, Date.now()), run.backend, ...inputs].filter(Boolean).join("\n");
@@ -189,7 +216,7 @@ function jobItem(job) {
     const state = (job.status || job.state).toLowerCase();
     const known = {completed: "done", succeeded: "done"}[state] || state;
     const icon = hasEnded(job) ? iconOf(known) : ["cloud", ""];
-    const row = leaf(`job ${job.name}`, job.name, /** @type {[string, string]} */ (icon));
+    const row = leaf(keyOf({kind: "job", job}), job.name, /** @type {[string, string]} */ (icon));
     row.description = [known, job.backend].join(" · ");
     row.contextValue = hasEnded(job) ? "job.ended" : "job.open";
     row.tooltip = [`submitted ${job.at.slice(0, 16).replace("T", " ")}`, job.url].filter(Boolean).join("\n");
@@ -198,10 +225,10 @@ function jobItem(job) {
 
 /** @param {Outdated} outdated */
 function outdatedItem(outdated) {
-    const row = leaf(`outdated ${outdated.experiment} ${outdated.kind}`, `${outdated.kind} is outdated`, ["history", "charts.yellow"]);
+    const row = leaf(keyOf({kind: "outdated", outdated}), `${outdated.kind} is outdated`, ["history", "charts.yellow"]);
     row.description = outdated.changed.join(", ");
     row.contextValue = "outdated";
     return row;
 }
 
-module.exports = {ExperimentsView, MOST_RUNS, aboutRun, below, duration, facts, hasEnded, iconOf, isRunning, scoreOf, timeOf};
+module.exports = {ExperimentsView, aboutRun, below, duration, facts, hasEnded, iconOf, isRunning, scoreOf, timeOf};

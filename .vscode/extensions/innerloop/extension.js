@@ -9,6 +9,7 @@ const {Commands} = require("./commands");
 const {RunDocuments, SCHEME} = require("./documents");
 const {ExperimentsView} = require("./experiments");
 const jobFile = require("./job_file");
+const {Launches, TYPE} = require("./launches");
 const {LiveState} = require("./live_state");
 const {RunStatus, RunsPage} = require("./runs_page");
 const testsPanel = require("./tests_panel");
@@ -29,6 +30,7 @@ exports.activate = context => {
     const live = new LiveState(tool);
     const documents = new RunDocuments(tool, live);
     const page = new RunsPage(tool, live);
+    const launches = new Launches(tool, live);
     const view = new ExperimentsView();
     const tree = vscode.window.createTreeView("innerloop.experiments", {treeDataProvider: view});
     live.onDidChange(state => view.show(state));
@@ -39,16 +41,16 @@ exports.activate = context => {
         tree,
         new RunStatus(live),
         vscode.workspace.registerTextDocumentContentProvider(SCHEME, documents),
-        ...new Commands(tool, live, documents, page).register(),
+        vscode.debug.registerDebugConfigurationProvider(TYPE, launches, vscode.DebugConfigurationProviderTriggerKind.Dynamic),
+        ...new Commands(tool, live, documents, page, launches).register(),
         // A task may have changed anything: what it built is no longer outdated.
         vscode.tasks.onDidEndTaskProcess(() => live.refreshAll()),
+        vscode.tasks.onDidStartTaskProcess(() => live.refreshSoon(["runs"])),
         vscode.window.onDidChangeWindowState(window => window.focused && live.refreshSoon()),
         tree.onDidChangeVisibility(change => change.visible && live.refreshSoon()),
     );
-    testsPanel.activate(context, tool, live);
-    jobFile.activate(context, tool);
+    testsPanel.activate(context, tool, live, launches);
+    jobFile.activate(context, tool, launches);
     // After the start of the window, which waits for no program.
     live.refreshSoon();
 };
-
-exports.deactivate = () => {};

@@ -5,6 +5,7 @@
 
 const path = require("path");
 const vscode = require("vscode");
+const {TIMEOUT} = require("./tool");
 
 /**
  * @typedef {{line: number, column: number, end_line: number, end_column: number}} TextRange
@@ -17,28 +18,18 @@ const vscode = require("vscode");
 
 // Milliseconds without a key until the text is checked.
 const PAUSE = 300;
-// Milliseconds after which an answer is of no use any more.
-const TIMEOUT = 20000;
 const COMMAND = "innerloop.jobFile";
 // It offers keys and their values by the schema that the settings name.
 const YAML_EXTENSION = "redhat.vscode-yaml";
 // Where a job file is named otherwise than an experiment's own.
 const SCHEMA = /^\$schema:\s*\S*azuremlschemas\S*job\.schema\.json/im;
 
-/**
- * The column of VS Code (UTF-16, from 0) for one of the tool (characters, from 1).
- * @param {string} line
- * @param {number} column
- */
+/** The column of VS Code (UTF-16, from 0) for one of the tool (characters, from 1). @param {string} line @param {number} column */
 function character(line, column) {
     return Array.from(line).slice(0, column - 1).join("").length;
 }
 
-/**
- * The column of the tool for one of VS Code.
- * @param {string} line
- * @param {number} character
- */
+/** The column of the tool for one of VS Code. @param {string} line @param {number} character */
 function column(line, character) {
     return Array.from(line.slice(0, character)).length + 1;
 }
@@ -49,11 +40,7 @@ function messageOf(finding) {
     return `${finding.message}${/[?:]$/.test(finding.message) ? "" : "."} ${finding.hint}`;
 }
 
-/**
- * The range of a finding or fix in a document.
- * @param {vscode.TextDocument} document
- * @param {TextRange} range
- */
+/** The range of a finding or fix in a document. @param {vscode.TextDocument} document @param {TextRange} range */
 function rangeIn(document, range) {
     const row = Math.min(Math.max(range.line - 1, 0), document.lineCount - 1);
     const line = document.lineAt(row).text;
@@ -61,19 +48,17 @@ function rangeIn(document, range) {
 }
 
 class JobFiles {
-    /** @param {import("./tool").Tool} tool */
-    constructor(tool) {
+    /** @param {import("./tool").Tool} tool @param {import("./launches").Launches} launches */
+    constructor(tool, launches) {
         this.tool = tool;
+        this.launches = launches;
         // The owner is that of the tasks: a check by a task and one while typing are one list.
         this.problems = vscode.languages.createDiagnosticCollection("innerloop");
         /** What each document's problems were found in. @type {Map<string, {version: number, found: {range: vscode.Range, finding: Finding}[]}>} */
         this.found = new Map();
-        /** @type {Map<string, NodeJS.Timeout>} */
-        this.waiting = new Map();
-        /** @type {Map<string, vscode.CancellationTokenSource>} */
-        this.asking = new Map();
-        /** @type {Map<string, {version: number, lenses: Promise<{experiment: string, lenses: Lens[]}>}>} */
-        this.lenses = new Map();
+        /** @type {Map<string, NodeJS.Timeout>} */ this.waiting = new Map();
+        /** @type {Map<string, vscode.CancellationTokenSource>} */ this.asking = new Map();
+        /** @type {Map<string, {version: number, lenses: Promise<{experiment: string, lenses: Lens[]}>}>} */ this.lenses = new Map();
     }
 
     /** The path below the workspace's folder, with "/"; "" outside of it. @param {vscode.Uri} uri */
@@ -118,8 +103,7 @@ class JobFiles {
             if (source.token.isCancellationRequested) return undefined; // a newer text is checked
             throw error;
         });
-        /** @type {Finding[] | undefined} */
-        const findings = await this.tool.ask(answer, undefined);
+        /** @type {Finding[] | undefined} */ const findings = await this.tool.ask(answer, undefined);
         if (this.asking.get(key) === source) this.asking.delete(key);
         source.dispose();
         if (!findings || document.isClosed || document.version !== version) return;
@@ -133,10 +117,7 @@ class JobFiles {
     _diagnostic(range, finding) {
         const severities = {error: 0, warning: 1, info: 2};
         const severity = severities[/** @type {keyof typeof severities} */ (finding.severity)] ?? 0;
-        const diagnostic = new vscode.Diagnostic(range, messageOf(finding), severity);
-        diagnostic.source = "loop";
-        diagnostic.code = finding.code;
-        return diagnostic;
+        return Object.assign(new vscode.Diagnostic(range, messageOf(finding), severity), {source: "loop", code: finding.code});
     }
 
     /** @param {vscode.TextDocument} document */
@@ -163,21 +144,16 @@ class JobFiles {
         return known.found.filter(one => one.range.intersection(range)).flatMap(one =>
             one.finding.fixes.map((fix, index) => {
                 const action = new vscode.CodeAction(fix.title, vscode.CodeActionKind.QuickFix);
-                action.edit = new vscode.WorkspaceEdit();
-                action.edit.replace(document.uri, rangeIn(document, fix), fix.text);
-                action.diagnostics = [this._diagnostic(one.range, one.finding)];
-                action.isPreferred = index === 0;
-                return action;
+                const edit = new vscode.WorkspaceEdit();
+                edit.replace(document.uri, rangeIn(document, fix), fix.text);
+                return Object.assign(action, {edit, diagnostics: [this._diagnostic(one.range, one.finding)], isPreferred: index === 0});
             }),
         );
     }
 
     /**
-     * What may stand at a position; undefined without an answer.
-     * @param {vscode.TextDocument} document
-     * @param {vscode.Position} position
-     * @param {vscode.CancellationToken} token
-     * @returns {Promise<Completion | undefined>}
+     * @param {vscode.TextDocument} document @param {vscode.Position} position @param {vscode.CancellationToken} token
+     * @returns {Promise<Completion | undefined>} what may stand there; undefined without an answer
      */
     async _complete(document, position, token) {
         if (!this.isJobFile(document)) return undefined;
@@ -198,13 +174,9 @@ class JobFiles {
         return items.map((item, index) => {
             const kinds = {key: vscode.CompletionItemKind.Property, value: vscode.CompletionItemKind.EnumMember, reference: vscode.CompletionItemKind.Variable, compute: vscode.CompletionItemKind.Reference, component: vscode.CompletionItemKind.File};
             const kind = kinds[/** @type {keyof typeof kinds} */ (item.kind)] ?? vscode.CompletionItemKind.Value;
-            const completion = new vscode.CompletionItem(item.label, kind);
-            completion.detail = item.detail;
-            completion.insertText = item.text;
-            completion.filterText = item.label;
-            completion.range = range;
-            completion.sortText = String(index).padStart(4, "0");
-            return completion;
+            const {label, detail, text} = item;
+            const sortText = String(index).padStart(4, "0");
+            return Object.assign(new vscode.CompletionItem(label, kind), {detail, insertText: text, filterText: label, range, sortText});
         });
     }
 
@@ -222,10 +194,8 @@ class JobFiles {
         const key = document.uri.toString();
         const version = document.version;
         if (this.lenses.get(key)?.version !== version) {
-            const words = ["complete", "--stdin", document.uri.fsPath, "--json"];
-            const options = {stdin: document.getText(), timeout: TIMEOUT};
-            const none = {experiment: "", lenses: []};
-            this.lenses.set(key, {version, lenses: this.tool.json(words, options).catch(() => none)});
+            const lenses = this.tool.lenses(document.uri.fsPath, document.getText()).catch(() => ({experiment: "", lenses: []}));
+            this.lenses.set(key, {version, lenses});
         }
         const answer = await this.lenses.get(key)?.lenses;
         return (answer?.lenses || []).flatMap(lens => {
@@ -238,13 +208,7 @@ class JobFiles {
         });
     }
 
-    /**
-     * Runs, debugs, submits or lists what a lens is about.
-     * @param {string} action
-     * @param {vscode.Uri} uri
-     * @param {string} experiment
-     * @param {Lens} lens
-     */
+    /** Runs, debugs, submits or lists what a lens is about. @param {string} action @param {vscode.Uri} uri @param {string} experiment @param {Lens} lens */
     async act(action, uri, experiment, lens) {
         const file = this.pathOf(uri);
         if (action === "runs") return vscode.commands.executeCommand("innerloop.runs", itemOf(experiment));
@@ -253,12 +217,7 @@ class JobFiles {
         const name = [action, experiment || path.basename(file), lens.what].filter(Boolean).join(" ");
         if (action === "run") return this.tool.task(name, ["run", file, ...lens.words]);
         if (action === "submit") return this.tool.task(name, ["submit", file]);
-        const folder = vscode.workspace.getWorkspaceFolder(uri);
-        const launch = vscode.workspace.getConfiguration("launch", folder);
-        const configuration = debugNameOf(experiment, lens, launch.get("configurations") || []);
-        if (configuration) return vscode.debug.startDebugging(folder, configuration);
-        if (experiment && !lens.words.length) return vscode.commands.executeCommand("innerloop.debug", itemOf(experiment));
-        return vscode.commands.executeCommand("workbench.action.debug.selectandstart");
+        return this.launches.debug(name.replace(/^debug /, ""), {kind: "run", target: file, words: lens.words});
     }
 }
 
@@ -271,22 +230,9 @@ function titleOf(action, lens) {
     return lens.what && action === "run" ? `${title} ${lens.what}` : title;
 }
 
-/**
- * The launch configuration of a step; "" for a whole job, which has a command of its own.
- * @param {string} experiment
- * @param {Lens} lens
- * @param {{name?: string}[]} configurations
- */
-function debugNameOf(experiment, lens, configurations) {
-    if (lens.words[0] !== "--step") return "";
-    const start = `${experiment}: step ${lens.words[1]}`;
-    const names = configurations.map(configuration => configuration.name || "");
-    return names.find(name => name === start || name.startsWith(`${start} `)) || "";
-}
-
-/** @param {vscode.ExtensionContext} context @param {import("./tool").Tool} tool */
-exports.activate = (context, tool) => {
-    const files = new JobFiles(tool);
+/** @param {vscode.ExtensionContext} context @param {import("./tool").Tool} tool @param {import("./launches").Launches} launches */
+exports.activate = (context, tool, launches) => {
+    const files = new JobFiles(tool, launches);
     const yaml = [{scheme: "file", pattern: new vscode.RelativePattern(vscode.Uri.file(tool.root), "**/*.{yaml,yml}")}];
     context.subscriptions.push(
         files.problems,
@@ -304,4 +250,4 @@ exports.activate = (context, tool) => {
     vscode.workspace.textDocuments.forEach(document => files.check(document, 0));
 };
 
-Object.assign(exports, {JobFiles, character, column, debugNameOf, messageOf, rangeIn, titleOf});
+Object.assign(exports, {JobFiles, character, column, messageOf, rangeIn, titleOf});

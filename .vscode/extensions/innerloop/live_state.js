@@ -19,46 +19,39 @@ const PARTS = /** @type {Part[]} */ (Object.keys(QUESTIONS));
 // Changes within so many milliseconds count as one; and so many times as long as an answer took.
 const CALM = 300;
 const REST = 3;
-// A run that goes on is looked at after so many milliseconds without a change: a watcher may begin too
-// late, and misses what a container on another machine writes.
+// While a run or a task goes on it is looked after so many milliseconds without a change: a watcher may
+// begin too late or not at all, and misses what a container on another machine writes.
 const HEARTBEAT = 5000;
 // Whether images are outdated is asked of the engine: not more often than this, in milliseconds.
 const OUTDATED_AGE = 60_000;
+
+/** The folder of the newest run. @param {State} state @param {string} experiment */
+const newest = (state, experiment) => state.runs.filter(run => run.experiment === experiment).pop()?.folder;
 
 class LiveState {
     /** @param {import("./tool").Tool} tool */
     constructor(tool) {
         this.tool = tool;
-        /** @type {State} */
-        this.state = {experiments: [], runs: [], jobs: [], outdated: []};
+        /** @type {State} */ this.state = {experiments: [], runs: [], jobs: [], outdated: []};
         this.isRead = false;
-        /** @type {vscode.EventEmitter<State>} */
-        this.changed = new vscode.EventEmitter();
+        /** @type {vscode.EventEmitter<State>} */ this.changed = new vscode.EventEmitter();
         this.onDidChange = this.changed.event;
-        /** @type {vscode.EventEmitter<void>} */
-        this.logged = new vscode.EventEmitter();
+        /** @type {vscode.EventEmitter<void>} */ this.logged = new vscode.EventEmitter();
         this.onDidLog = this.logged.event;
-        /** @type {Map<string, vscode.Disposable>} */
-        this.watched = new Map();
+        /** @type {Map<string, vscode.Disposable>} */ this.watched = new Map();
         this.outdatedAt = 0;
-        /** @type {NodeJS.Timeout | undefined} */
-        this.timer = undefined;
-        /** @type {NodeJS.Timeout | undefined} */
-        this.heartbeat = undefined;
-        /** @type {Promise<void>} */
-        this.reading = Promise.resolve();
-        /** @type {Set<Part>} */
-        this.dirty = new Set();
-        /** @type {Set<Part>} */
-        this.soon = new Set();
+        /** Experiments whose run starts, each with its newest run before. @type {Map<string, string | undefined>} */
+        this.starting = new Map();
+        /** @type {NodeJS.Timeout | undefined} */ this.timer = undefined;
+        /** @type {NodeJS.Timeout | undefined} */ this.heartbeat = undefined;
+        /** @type {Promise<void>} */ this.reading = Promise.resolve();
+        /** @type {Set<Part>} */ this.dirty = new Set();
+        /** @type {Set<Part>} */ this.soon = new Set();
         this.took = 0;
         this.isDisposed = false;
     }
 
-    /**
-     * Reads parts of the state once more, after what is being read now; several calls count as one.
-     * @param {Part[]} parts
-     */
+    /** Reads parts of the state once more, after what is being read now; several calls count as one. @param {Part[]} parts */
     refresh(parts = PARTS) {
         const isWaiting = this.dirty.size > 0;
         parts.forEach(part => this.dirty.add(part));
@@ -77,9 +70,16 @@ class LiveState {
         }, Math.max(CALM, REST * this.took));
     }
 
+    /** A run was asked for: it is said until its record is there, or its task has ended. @param {string} experiment */
+    starts(experiment) {
+        this.starting.set(experiment, newest(this.state, experiment));
+        this._show(this.state);
+    }
+
     /** Images and dev containers may be outdated, or no longer. */
     async refreshAll() {
         this.outdatedAt = 0;
+        this.starting.clear();
         await this.refresh();
     }
 
@@ -89,10 +89,8 @@ class LiveState {
         if (this.isDisposed) return;
         const {tool, state} = this;
         const start = Date.now();
-        const answers = await tool.ask(
-            Promise.all(parts.map(part => tool.json([...QUESTIONS[part]]))),
-            parts.map(part => state[part]),
-        );
+        const asked = Promise.all(parts.map(part => tool.json([...QUESTIONS[part]])));
+        const answers = await tool.ask(asked, parts.map(part => state[part]));
         this.took = Date.now() - start;
         this._show({...this.state, ...Object.fromEntries(parts.map((part, i) => [part, answers[i]]))});
         if (Date.now() - this.outdatedAt > OUTDATED_AGE && !tool.isBroken) this._readOutdated();
@@ -108,20 +106,21 @@ class LiveState {
     /** @param {State} state */
     _show(state) {
         if (this.isDisposed) return;
-        this.state = state;
+        for (const [name, last] of this.starting) newest(state, name) === last || this.starting.delete(name);
+        this.state = {...state, starting: [...this.starting.keys()]};
         this.isRead = true;
         this._watch();
-        this.changed.fire(state);
+        this.changed.fire(this.state);
         clearTimeout(this.heartbeat);
-        if (state.runs.some(isRunning)) this.heartbeat = setTimeout(() => this.refresh(["runs"]), HEARTBEAT);
+        const goesOn = state.runs.some(isRunning) || this.starting.size || vscode.tasks.taskExecutions.length;
+        if (goesOn) this.heartbeat = setTimeout(() => this.refresh(["runs"]), HEARTBEAT);
     }
 
     /** Watches what begins and ends, and the folders in which runs that go on write. */
     _watch() {
         const slugs = new Set(this.state.runs.map(run => run.folder.split("/")[1]));
         const going = this.state.runs.filter(isRunning);
-        /** @type {Map<string, Part>} */
-        const wanted = new Map([
+        /** @type {Map<string, Part>} */ const wanted = new Map([
             [".innerloop/running", "runs"],
             [".innerloop/jobs", "jobs"],
             ["outputs", "runs"],
@@ -143,8 +142,7 @@ class LiveState {
     /**
      * A watcher of one folder without those below it. `files.watcherExclude` has outputs, and counts
      * only for watchers of whole trees.
-     * @param {string} folder
-     * @param {Part} part
+     * @param {string} folder @param {Part} part
      */
     _watcher(folder, part) {
         const base = vscode.Uri.file(path.join(this.tool.root, folder));

@@ -6,11 +6,7 @@ const crypto = require("crypto");
 const vscode = require("vscode");
 const {aboutRun, isRunning} = require("./experiments");
 
-/**
- * The tool's page for a webview: it loads nothing, and no script runs but the page's own.
- * @param {string} html
- * @param {string} nonce
- */
+/** The tool's page for a webview: it loads nothing, and no script runs but the page's own. @param {string} html @param {string} nonce */
 function guarded(html, nonce) {
     const policy = `default-src 'none'; style-src 'unsafe-inline'; script-src 'nonce-${nonce}'`;
     const head = `<meta http-equiv="Content-Security-Policy" content="${policy}">`;
@@ -25,8 +21,7 @@ class RunsPage {
     constructor(tool, live) {
         this.tool = tool;
         this.live = live;
-        /** @type {vscode.WebviewPanel | undefined} */
-        this.panel = undefined;
+        /** @type {vscode.WebviewPanel | undefined} */ this.panel = undefined;
         this.experiment = "";
         this.shown = "";
         this.reading = false;
@@ -71,15 +66,10 @@ class RunStatus {
     constructor(live) {
         this.live = live;
         this.item = vscode.window.createStatusBarItem("innerloop.run", vscode.StatusBarAlignment.Left, 10);
-        this.item.name = "The run that goes on";
-        this.item.command = "innerloop.log";
+        Object.assign(this.item, {name: "The run that goes on", command: "innerloop.log"});
         this.stop = vscode.window.createStatusBarItem("innerloop.stop", vscode.StatusBarAlignment.Left, 9);
-        this.stop.name = "Stop the run that goes on";
-        this.stop.text = "$(debug-stop)";
-        this.stop.tooltip = "Stop the run";
-        this.stop.command = "innerloop.stop";
-        /** @type {NodeJS.Timeout | undefined} */
-        this.clock = undefined;
+        Object.assign(this.stop, {name: "Stop the run that goes on", text: "$(debug-stop)", tooltip: "Stop the run", command: "innerloop.stop"});
+        /** @type {NodeJS.Timeout | undefined} */ this.clock = undefined;
         live.onDidChange(() => this._update());
     }
 

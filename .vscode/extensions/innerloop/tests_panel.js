@@ -9,37 +9,7 @@ const vscode = require("vscode");
 
 /** @typedef {{name: string, state: "passed" | "failed" | "errored" | "skipped", seconds: number, message: string}} Result */
 
-// The launch configuration that debugs the tests of the open file.
-const TESTS_OF_FILE = "the tests in this file";
-const ENTITIES = /** @type {Record<string, string>} */ ({lt: "<", gt: ">", amp: "&", quot: '"', apos: "'"});
-
-/** @param {string} text */
-const unescaped = text => text.replace(/&(?:#x([0-9a-fA-F]+)|#(\d+)|(\w+));/g, (whole, hex, decimal, name) =>
-    hex || decimal ? String.fromCodePoint(parseInt(hex || decimal, hex ? 16 : 10)) : (ENTITIES[name] ?? whole));
-
-/** @param {string} tag @param {string} name */
-const attribute = (tag, name) => unescaped(tag.match(new RegExp(`\\s${name}="([^"]*)"`))?.[1] || "");
-
-/**
- * The results in JUnit XML as pytest writes it. A name is that of the module, the classes and the
- * function: "tests.test_train.TestStep.test_one".
- * @param {string} xml
- * @returns {Result[]}
- */
-function results(xml) {
-    return [...xml.matchAll(/<testcase\b((?:[^>"]|"[^"]*")*?)(?:\/>|>([\s\S]*?)<\/testcase>)/g)].map(([, tag, inner]) => {
-        const found = (inner || "").match(/<(failure|error|skipped)\b((?:[^>"]|"[^"]*")*?)(?:\/>|>([\s\S]*?)<\/\1>)/);
-        const state = /** @type {const} */ ({failure: "failed", error: "errored", skipped: "skipped"});
-        return {
-            name: `${attribute(tag, "classname")}.${attribute(tag, "name").replace(/\[[\s\S]*$/, "")}`,
-            state: found ? state[/** @type {keyof typeof state} */ (found[1])] : "passed",
-            seconds: Number(attribute(tag, "time")) || 0,
-            message: found ? unescaped(found[3] || "") || attribute(found[2], "message") : "",
-        };
-    });
-}
-
-/** An ID of pytest as `results` has it. @param {string} id */
+/** An ID of pytest as its results have it: module, classes and function. @param {string} id */
 function nameOf(id) {
     const [file, ...rest] = id.split("::");
     return [...file.replace(/\.py$/, "").split("/").filter(part => !/^\.*$/.test(part)), ...rest].join(".");
@@ -49,11 +19,10 @@ function nameOf(id) {
 const isOf = (name, id) => `.${name}`.endsWith(`.${nameOf(id)}`) || `.${nameOf(id)}`.endsWith(`.${name.replace(/^\.+/, "")}`);
 
 /**
- * @param {vscode.ExtensionContext} context
- * @param {import("./tool").Tool} tool
- * @param {import("./live_state").LiveState} live
+ * @param {vscode.ExtensionContext} context @param {import("./tool").Tool} tool
+ * @param {import("./live_state").LiveState} live @param {import("./launches").Launches} launches
  */
-function activate(context, tool, live) {
+function activate(context, tool, live, launches) {
     const controller = vscode.tests.createTestController("innerloop", "Experiments");
     const showTops = () => {
         const names = live.state.experiments.filter(row => !row.problem).map(row => row.experiment);
@@ -67,8 +36,7 @@ function activate(context, tool, live) {
         }
     };
 
-    /** @param {vscode.TestItem} top */
-    const resolve = async top => {
+    /** @param {vscode.TestItem} top */ const resolve = async top => {
         const rows = await tool.json(["test", top.id, "--list", "--json"]).catch(error => void (top.error = error.message));
         if (!rows) return;
         top.error = undefined;
@@ -95,13 +63,13 @@ function activate(context, tool, live) {
         const items = chosen.length ? chosen : [...top.children].map(([, item]) => item);
         items.forEach(item => run.started(item));
         const folder = fs.mkdtempSync(path.join(os.tmpdir(), "innerloop-"));
-        const file = path.join(folder, "junit.xml");
+        const file = path.join(folder, "results.json");
         const argv = ["test", top.id, "--junit", file, ...(chosen.length ? ["--", ...chosen.map(item => item.id)] : [])];
         let said = "";
         try {
             const codes = [1, 5]; // pytest's: failed, none collected
             said = await tool.text(argv, {token, codes});
-            const found = fs.existsSync(file) ? results(fs.readFileSync(file, "utf8")) : [];
+            /** @type {Result[]} */ const found = fs.existsSync(file) ? JSON.parse(fs.readFileSync(file, "utf8")) : [];
             for (const item of items) report(run, item, found.filter(result => isOf(result.name, item.id)), said);
         } catch (error) {
             said = error instanceof Error ? error.message : String(error);
@@ -123,15 +91,10 @@ function activate(context, tool, live) {
         run.end();
     }, true);
     controller.createRunProfile("Debug", vscode.TestRunProfileKind.Debug, async request => {
-        // The launch configuration takes the open file; it runs all tests of it.
-        const uri = request.include?.find(item => item.uri)?.uri;
-        const where = vscode.workspace.getWorkspaceFolder(vscode.Uri.file(tool.root));
-        /** @type {{name?: string}[]} */
-        const known = vscode.workspace.getConfiguration("launch", where).get("configurations") || [];
-        const has = known.some(configuration => configuration.name === TESTS_OF_FILE);
-        if (!uri || !has) return tool.say(uri ? `launch.json has no "${TESTS_OF_FILE}"` : "choose a test to debug");
-        await vscode.window.showTextDocument(uri);
-        await vscode.debug.startDebugging(where, TESTS_OF_FILE);
+        const [first] = request.include || [];
+        if (!first) return tool.say("choose a test to debug");
+        const rest = first.parent ? (request.include || []).filter(item => item.parent === first.parent).map(item => item.id) : [];
+        await launches.debug(`test ${first.label}`, {kind: "test", target: (first.parent || first).id, rest});
     });
     context.subscriptions.push(controller, live.onDidChange(showTops));
 }
@@ -159,4 +122,4 @@ function messageOf(item, text) {
     return message;
 }
 
-module.exports = {activate, isOf, nameOf, results};
+module.exports = {activate, isOf, nameOf};

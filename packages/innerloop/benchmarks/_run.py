@@ -1,5 +1,8 @@
 """`packages/innerloop/bench`: runs a benchmark by its name, in the environment that it needs.
 
+`bench --record NAME...` keeps the ratios of a benchmark in recorded.json, and `bench --check [NAME...]`
+runs the recorded ones again and names each ratio that is 20 % above what was recorded.
+
 A benchmark is a file benchmarks/NAME.py (`_support.py` is what they share). One that says EXPERIMENT = "x" runs in x's environment,
 with src/x on its path; any other in the tool's own.
 """
@@ -7,19 +10,24 @@ with src/x on its path; any other in the tool's own.
 from __future__ import annotations
 
 import ast
+import json
 import os
+import platform
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from innerloop.local import venv_requirements
-from innerloop.util import process, venvs
+from innerloop.util import files, process, venvs
 from innerloop.util.errors import UsageError, UserError, did_you_mean
 from innerloop.workspace import loader
 
 FOLDER = Path(__file__).resolve().parent
 ROOT = FOLDER.parents[2]
+RECORDED = FOLDER / "recorded.json"
+# How far a ratio may be above the recorded one.
+TOLERANCE = 1.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +51,68 @@ def main(words: Sequence[str]) -> int:
         for path in known.values():
             print(f"  {path.stem:<18}{read(path).summary}")
         print("\n`packages/innerloop/bench NAME` runs one; --json prints one JSON object.")
-        return 0
-    if words[0] not in known:
-        raise UsageError(
-            f'there is no benchmark "{words[0]}"', hint=did_you_mean(words[0], list(known))
+        print(
+            "`--check [NAME...]` compares with the recorded ratios, `--record NAME...` records them."
         )
+        return 0
+    if words[0] in ("--check", "--record"):
+        names = words[1:] or (list(recorded()) if words[0] == "--check" else [])
+        for name in names:
+            _require(name, known)
+        return _check(known, names) if words[0] == "--check" else _record(known, names)
+    _require(words[0], known)
     return run(root, read(known[words[0]]), words[1:])
+
+
+def _require(name: str, known: Mapping[str, Path]) -> None:
+    if name not in known:
+        raise UsageError(f'there is no benchmark "{name}"', hint=did_you_mean(name, list(known)))
+
+
+def recorded() -> dict[str, dict[str, float]]:
+    """The recorded ratios by benchmark."""
+    kept: dict[str, dict[str, float]] = json.loads(RECORDED.read_text("utf-8"))["ratios"]
+    return kept
+
+
+def regressions(before: Mapping[str, float], now: Mapping[str, float]) -> list[str]:
+    """A line for each ratio that is above the recorded one by more than the tolerance.
+
+    One that was not measured this time (without an engine, for example) is not a regression.
+    """
+    return [
+        f"{name}: {now[name]:.2f}, recorded {value:.2f}"
+        for name, value in before.items()
+        if name in now and now[name] > value * TOLERANCE
+    ]
+
+
+def _check(known: Mapping[str, Path], names: Sequence[str]) -> int:
+    kept, code = recorded(), 0
+    for name in names:
+        for line in regressions(kept.get(name, {}), _ratios(known[name])):
+            print(f"{name}: {line}", flush=True)
+            code = 1
+    return code
+
+
+def _record(known: Mapping[str, Path], names: Sequence[str]) -> int:
+    kept = json.loads(RECORDED.read_text("utf-8"))
+    for name in names:
+        measured = {key: round(value, 3) for key, value in _ratios(known[name]).items()}
+        kept["ratios"][name] = measured
+        kept["machines"][name] = f"{platform.machine()}, {os.cpu_count()} cores"
+    files.write_text(RECORDED, json.dumps(kept, indent=2) + "\n")
+    return 0
+
+
+def _ratios(path: Path) -> dict[str, float]:
+    python, env = _in_environment(ROOT, read(path))
+    done = process.run([str(python), str(path), "--json"], cwd=ROOT, env=env)
+    if not done.ok:
+        raise UserError(f"the benchmark {path.stem} failed: {done.err.strip()}")
+    ratios: dict[str, float] = json.loads(done.out)["ratios"]
+    return ratios
 
 
 def read(path: Path) -> Benchmark:
@@ -70,11 +134,17 @@ def _experiment(statement: ast.stmt) -> str | None:
 
 def run(root: Path, benchmark: Benchmark, words: Sequence[str]) -> int:
     """Run the benchmark and return its exit code."""
+    python, env = _in_environment(root, benchmark)
+    return process.run_foreground([str(python), str(benchmark.path), *words], cwd=root, env=env)
+
+
+def _in_environment(root: Path, benchmark: Benchmark) -> tuple[Path, dict[str, str]]:
+    """The interpreter and the variables that a benchmark needs."""
     python, env = Path(sys.executable), dict(os.environ)
     if benchmark.experiment is not None:
         python = environment(root, benchmark.experiment)
         env["PYTHONPATH"] = str(root / "src" / benchmark.experiment)
-    return process.run_foreground([str(python), str(benchmark.path), *words], cwd=root, env=env)
+    return python, env
 
 
 def environment(root: Path, name: str) -> Path:

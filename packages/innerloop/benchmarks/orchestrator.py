@@ -3,6 +3,8 @@
 In one run, in turns, with an experiment whose program does nothing and whose image is ready:
 
     loop run           `scripts/loop run tiny`
+    loop run, venv     the same without a container
+    bash               the job's command by `bash -c` alone
     docker run         the same `docker run` alone
     build and run      `docker build -q` and that `docker run`, as a Makefile has it
     devcontainer exec  the same program in an open dev container (where the CLI is installed)
@@ -24,7 +26,19 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from _support import ROOT, arguments, call, call_anyway, scratch, take_turns, tell
+from _support import (
+    ROOT,
+    Spread,
+    all_turns,
+    arguments,
+    call,
+    call_anyway,
+    compare,
+    medians,
+    scratch,
+    take_turns,
+    tell,
+)
 
 IMAGE = "python:3.11-slim-bookworm"
 SIZES = (10, 100, 1000)
@@ -39,18 +53,27 @@ JOB = (
 def main() -> int:
     args = arguments(__doc__, turns=15)
     with scratch() as folder:
-        medians = measure_commands(folder, args.turns)
+        times = measure_commands(folder, args.turns)
+        taken = medians(times)
         for size in SIZES:
-            medians |= measure_sync(folder, size, args.turns)
-    tell(args.turns, medians, ratios(medians), as_json=args.json)
+            taken |= measure_sync(folder, size, args.turns)
+    tell(args.turns, taken, ratios(times, taken), as_json=args.json)
     return 0
 
 
-def measure_commands(folder: Path, turns: int) -> dict[str, float]:
-    """Medians in milliseconds. Without an engine only `loop --version` is measured."""
+def measure_commands(folder: Path, turns: int) -> dict[str, list[float]]:
+    """In milliseconds. Without an engine nothing is measured that needs a container."""
     workspace = make(folder / "runs", 1)
+    (workspace / "src/tiny0/environment/requirements.txt").write_text("")  # for the backend venv
+    in_venv = loop(workspace, "run", "tiny0", "--backend", "venv")
+    call(in_venv)  # makes the environment
+    told = json.loads(call([*in_venv, "--dry-run", "--json"]))
+    python = str(Path(told["env"]["VIRTUAL_ENV"], "bin"))
+    plain = ["bash", "-c", f"cd {workspace}/src/tiny0 && PATH={python}:$PATH {told['command']}"]
     ways: dict[str, Callable[[], object]] = {
-        "loop --version": lambda: call(loop(workspace, "--version"))
+        "loop --version": lambda: call(loop(workspace, "--version")),
+        "loop run, venv": lambda: call(in_venv),
+        "bash": lambda: call(plain),
     }
     opened = None
     if subprocess.run(["docker", "info"], capture_output=True).returncode == 0:
@@ -61,7 +84,7 @@ def measure_commands(folder: Path, turns: int) -> dict[str, float]:
     else:
         print("No Docker engine answers: runs are not measured.", file=sys.stderr)
     try:
-        return take_turns(ways, turns)
+        return all_turns(ways, turns)
     finally:
         clean(workspace, opened)
 
@@ -126,12 +149,14 @@ def own_tasks(workspace: Path, size: int) -> None:
     path.write_text(text.replace('"tasks": [', '"tasks": [' + own, 1))
 
 
-def ratios(medians: dict[str, float]) -> dict[str, float]:
-    result = {}
-    if "docker run" in medians:
+def ratios(times: dict[str, list[float]], medians: dict[str, float]) -> dict[str, float | Spread]:
+    result: dict[str, float | Spread] = {
+        "loop run, venv / bash": compare(times, "loop run, venv", "bash")
+    }
+    if "docker run" in times:
         for name in ("loop run", "build and run", "devcontainer exec"):
-            if name in medians:
-                result[f"{name} / docker run"] = medians[name] / medians["docker run"]
+            if name in times:
+                result[f"{name} / docker run"] = compare(times, name, "docker run")
     small, large = SIZES[0], SIZES[-1]
     for way in ("first", "changed", "unchanged"):
         grown = medians[f"loop sync, {large}, {way}"] - medians[f"loop sync, {small}, {way}"]

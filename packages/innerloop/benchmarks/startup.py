@@ -1,9 +1,9 @@
 """CPU time of commands that only read the workspace, against `loop --version`.
 
-User and system time of a warm `scripts/loop help`, `list`, `check` and `run --dry-run` in this
-workspace, children included. The commands take turns; each figure is the median of all turns, and
+User and system time of a warm `scripts/loop help`, `list`, `check`, `sync` without changes, a Tab and
+`run --dry-run` in this workspace, children included. The commands take turns; each figure is the median of all turns, and
 each ratio the median of the turns' own ratios, so that a slow moment of the machine counts little.
-`help`, `list` and `check` should each cost at most 1.6 times `--version`.
+`help`, `list`, `check` and `sync` should each cost at most 1.6 times `--version`, a Tab 1.2 times.
 
     packages/innerloop/bench startup [--turns 40] [--json]
 """
@@ -24,6 +24,8 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "help": ("help",),
     "list": ("list",),
     "check": ("check",),
+    "sync": ("sync",),
+    "a Tab": ("completion", "words", "--", "run", "di"),
     "run --dry-run": ("run", "digit_recognition", "--dry-run", "--backend", "venv"),
 }
 

@@ -27,7 +27,7 @@ TYPED = (
         f"benchmarks/{name}.py"
         for name in (
             *("_support", "_templates", "devcontainer", "init", "keyboard", "orchestrator"),
-            *("submit", "upgrade"),
+            *("large", "startup", "submit", "upgrade"),
         )
     ),
 )

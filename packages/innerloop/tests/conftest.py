@@ -14,13 +14,14 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
-from tests import fork_server
+from tests import fork_server, group_order
 from tests.support import (
     BUILDX,
     CI_TOOLS,
@@ -35,15 +36,28 @@ from tests.support import (
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-settings.register_profile("dev", max_examples=50, deadline=None)
+# How long the cases take to make says how busy the machine is, and nothing about the tool.
+_SLOW = [HealthCheck.too_slow]
+settings.register_profile("dev", max_examples=50, deadline=None, suppress_health_check=_SLOW)
 # The same cases at every run: a red CI is the fault of the change, not of the day.
-settings.register_profile("ci", max_examples=100, deadline=None, derandomize=True, print_blob=True)
+settings.register_profile(
+    "ci",
+    max_examples=100,
+    deadline=None,
+    derandomize=True,
+    print_blob=True,
+    suppress_health_check=_SLOW,
+)
 # Of each property some cases, for a run that asks another question, such as whether a Python is fit.
-settings.register_profile("few", max_examples=8, deadline=None, derandomize=True)
+settings.register_profile(
+    "few", max_examples=8, deadline=None, derandomize=True, suppress_health_check=_SLOW
+)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # xdist orders groups by the number of their tests; group_order does it by their time.
+    config.option.loadscopereorder = False
     config.addinivalue_line("markers", "engine: starts a Docker engine of its own (root, dockerd)")
     config.addinivalue_line("markers", "devcontainer: needs the devcontainer CLI")
     config.addinivalue_line("markers", "editor: needs code-server (VS Code) and Chromium")
@@ -78,9 +92,33 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     config.hook.pytest_deselected(items=left_out)
     gone = set(left_out)
     items[:] = [item for item in items if item not in gone]
-    for item in items if config.pluginmanager.hasplugin("xdist") else ():
-        group = "docker" if item.get_closest_marker("docker") else str(item.path)
+    if not hasattr(config, "workerinput"):
+        return
+    groups = [_group(item) for item in items]
+    for item, group in zip(items, groups, strict=True):
         item.add_marker(pytest.mark.xdist_group(group))
+    items[:] = [items[index] for index in group_order.order(groups, group_order.recorded())]
+
+
+def _group(item: pytest.Item) -> str:
+    if item.get_closest_marker("docker"):
+        return "docker"
+    return item.path.relative_to(group_order.PACKAGE).as_posix()
+
+
+_seconds: defaultdict[str, float] = defaultdict(float)
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    _seconds[group_order.group_of(report.nodeid)] += report.duration
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """In the process that the workers report to: what the groups of tests took."""
+    if hasattr(session.config, "workerinput"):
+        return
+    if os.environ.get("INNERLOOP_DURATIONS") == "write" and "docker" in _seconds:
+        group_order.record(_seconds)
 
 
 def _is_left_out(item: pytest.Item) -> bool:

@@ -29,8 +29,13 @@ USES: Mapping[str, tuple[str, str]] = {
     "packages/innerloop/src/innerloop/locks/format.txt": ("the formatters", "optional"),
     "packages/innerloop/src/innerloop/locks/kubernetes.txt": ("the Kubernetes client", "optional"),
     "packages/innerloop/src/innerloop/locks/mcp.txt": ("the MCP server", "optional"),
+    "packages/innerloop/src/innerloop/locks/mlflow.txt": ("MLflow's pages", "optional"),
     "packages/innerloop/src/innerloop/locks/pytest.txt": ("pytest", "optional"),
-    "packages/innerloop/src/innerloop/locks/uv.txt": ("uv, which locks packages", "optional"),
+    "packages/innerloop/src/innerloop/locks/tensorboard.txt": ("TensorBoard", "optional"),
+    "packages/innerloop/src/innerloop/locks/uv.txt": (
+        "uv, which locks and installs packages",
+        "optional",
+    ),
     "packages/innerloop/requirements-build.txt": ("the build of the wheel", "excluded"),
 }
 TEMPLATE = "packages/innerloop/src/innerloop/templates/"

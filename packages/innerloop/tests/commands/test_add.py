@@ -8,6 +8,7 @@ import os
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 
@@ -42,9 +43,15 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         ("needs-new", "1.0", ["base>=2"]),
     ):
         folder.add(name, version, requires)
-    server = ThreadingHTTPServer(
-        ("127.0.0.1", 0), functools.partial(Index, directory=str(folder.folder))
-    )
+    with served(folder.folder) as address:
+        yield address
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """The address of an index with the wheels of a folder."""
+    handler = functools.partial(Index, directory=str(folder))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}/simple"
     server.shutdown()

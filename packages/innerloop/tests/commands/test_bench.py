@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from benchmarks._run import read
+from benchmarks._run import read, recorded, regressions
 from tests.support import ROOT, Answer
 
 
@@ -37,3 +37,18 @@ def test_a_benchmark_says_which_environment_it_needs(tmp_path: Path) -> None:
     assert (read(path).summary, read(path).experiment) == ("First.", "digits")
     path.write_text("pass\n")
     assert (read(path).summary, read(path).experiment) == ("", None)
+
+
+def test_ratio_far_above_the_recorded_one_is_named() -> None:
+    before = {"same": 1.0, "a little": 1.0, "far": 1.0, "faster": 2.0, "not measured": 1.0}
+    now = {"same": 1.0, "a little": 1.19, "far": 1.21, "faster": 1.0, "new": 9.0}
+    assert regressions(before, now) == ["far: 1.21, recorded 1.00"]
+
+
+def test_recorded_ratios_are_of_benchmarks_that_exist() -> None:
+    names = {path.stem for path in (ROOT / "packages/innerloop/benchmarks").glob("[!_]*.py")}
+    assert set(recorded()) <= names
+
+
+def test_check_of_a_name_that_is_none(_tool: None) -> None:
+    assert bench("--check", "orchestrater").code == 2

@@ -207,6 +207,42 @@ jobs:
 """
 
 
+# Two steps that each end once the other one has begun, one that needs both, and one that fails.
+DIAMOND = """type: pipeline
+jobs:
+  left:
+    command: touch "$MEETING/l" && until [ -e "$MEETING/r" ]; do sleep 0.05; done && echo l > ${{outputs.o}}/x
+    outputs: {o: {type: uri_folder}}
+    environment: {build: {path: ./environment}}
+  right:
+    command: touch "$MEETING/r" && until [ -e "$MEETING/l" ]; do sleep 0.05; done && echo r > ${{outputs.o}}/x
+    outputs: {o: {type: uri_folder}}
+    environment: {build: {path: ./environment}}
+  both:
+    command: cat ${{inputs.a}}/x ${{inputs.b}}/x && exit 4
+    inputs: {a: "${{parent.jobs.left.outputs.o}}", b: "${{parent.jobs.right.outputs.o}}"}
+    environment: {build: {path: ./environment}}
+  after:
+    command: echo never ${{inputs.a}}
+    inputs: {a: "${{parent.jobs.both.outputs.none}}"}
+    environment: {build: {path: ./environment}}
+"""
+
+
+def test_steps_that_wait_for_no_other_run_at_once(workspace: Workspace) -> None:
+    pipeline = DIAMOND.replace("exit 4\n", "exit 4\n    outputs: {none: {type: uri_folder}}\n")
+    add(workspace, pipeline)
+    meeting = workspace.root / "meeting"
+    meeting.mkdir()
+    words = ("run", "tiny", *FILE, *VENV, "--parallel", "2")
+    answer = workspace.loop(*words, env={"MEETING": str(meeting)})
+    assert answer.code == 4, answer.err
+    assert answer.out.splitlines() == ["both | l", "both | r"]
+    assert "innerloop: 2 at once (--parallel asks for it)" in answer.err
+    states = {name: step["state"] for name, step in record(newest(workspace))["steps"].items()}
+    assert states == {"left": "done", "right": "done", "both": "failed", "after": "skipped"}
+
+
 @pytest.mark.parametrize(("goes_on", "out"), [("true", "b ran\n"), ("false", "")])
 def test_a_failure_stops_the_others_where_the_file_says_so(
     workspace: Workspace, goes_on: str, out: str
@@ -359,6 +395,18 @@ def test_a_sweep_step_that_diverged_fails(workspace: Workspace, words: tuple[str
     assert "diverged" in answer.message
     recorded = json.loads((workspace.outputs("tiny") / "pipeline.json").read_text())["steps"]
     assert recorded["tune"]["state"] == "failed"
+
+
+def test_a_step_that_diverged_hands_nothing_on(workspace: Workspace) -> None:
+    add(workspace)
+    with_data(workspace)
+    more = 'open("outputs/metrics.jsonl", "w").write(\'{"loss": 1}\\n{"loss": NaN}\\n\')\n'
+    workspace.write("src/tiny/parts/code/train.py", f"{TRAIN}{more}")
+    answer = run(workspace)
+    assert (answer.code, answer.out) == (1, ""), answer.err
+    assert "it diverged: loss nan" in answer.message
+    recorded = json.loads((workspace.outputs("tiny") / "pipeline.json").read_text())["steps"]
+    assert [recorded[name]["state"] for name in ("train", "report")] == ["failed", "skipped"]
 
 
 def test_a_step_without_local_form_is_one_sentence(workspace: Workspace) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
+import textwrap
 
 import pytest
 
@@ -152,6 +154,28 @@ def test_a_deployment_that_has_no_form_here_is_named_with_its_place(
     answer = workspace.loop("serve", "line")
     assert answer.code == 1 and message in answer.message
     assert f"{file}:" in answer.err
+
+
+@pytest.mark.parametrize("written", ["azureml:team@latest", "file:../../../environments/team.yml"])
+def test_environment_that_a_file_of_the_workspace_stands_for_is_served(
+    workspace: Workspace, written: str
+) -> None:
+    add_server(workspace)
+    add_model(workspace)
+    file = "src/line/deploy/blue-deployment.yaml"
+    text = workspace.read(file)
+    (block,) = re.findall(r"(?m)^environment:\n(?:  .*\n)+", text)
+    workspace.write(file, text.replace(block, f"environment: {written}\n"))
+    asset = textwrap.dedent(block.partition("\n")[2]).replace("path: .", "path: ../src/line/deploy")
+    workspace.write("environments/team.yml", f"name: team\nversion: 3\n{asset}")
+    answer = workspace.loop("serve", "line", "--dry-run", "--json")
+    assert answer.code == 0, answer.err
+    value = json.loads(answer.out)
+    assert value["image"].endswith("/line:deploy") and value["url"].endswith("/score")
+    assert json.dumps(value).count("environments/team.yml") == (written[:8] == "azureml:")
+    workspace.write("environments/team.yml", "name: team\nimage: a\nconda_file: c.yml\n")
+    refused = workspace.loop("serve", "line", "--dry-run")
+    assert refused.code == 1 and f"{file}:" in refused.message
 
 
 def test_a_call_prints_the_answer_and_says_where_from(workspace: Workspace) -> None:

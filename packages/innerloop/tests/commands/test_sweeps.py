@@ -72,7 +72,7 @@ def test_a_chosen_value_and_an_unknown_one(workspace: Workspace) -> None:
 
 def test_trials_run_one_after_another_and_one_failure_stops_no_other(workspace: Workspace) -> None:
     add(workspace)
-    answer = workspace.loop("run", "tiny", *VENV, "--trials", "9")
+    answer = workspace.loop("run", "tiny", *VENV, "--trials", "9", "--parallel", "1")
     assert answer.code == 1, answer.err
     assert [line.split()[2:5:2] for line in answer.out.splitlines()] == [
         ["0.1", "good"],
@@ -104,6 +104,69 @@ def test_trials_run_one_after_another_and_one_failure_stops_no_other(workspace: 
         ("done", {"loss": 0.2}),
         ("failed (5)", {}),
     ]
+
+
+# A trial waits for the other one: alone, none of them ends.
+MEETING = """
+import os, sys, time
+lr, kind = sys.argv[2], sys.argv[4]
+top = os.environ["MEETING"]
+open(os.path.join(top, kind), "w").close()
+print("waits", kind)
+until = time.monotonic() + 100
+while len(os.listdir(top)) < 2:
+    if time.monotonic() > until:
+        sys.exit("alone")
+    time.sleep(0.01)
+if kind == "endless":
+    print("endless", file=sys.stderr)
+    time.sleep(600)
+print('{"loss": %s}' % lr, file=open("outputs/metrics.json", "w"))
+sys.exit(3 if kind == "bad" else 0)
+"""
+
+
+def test_trials_at_once_meet_and_a_failing_one_stops_no_other(workspace: Workspace) -> None:
+    add(workspace, MEETING)
+    meeting = workspace.root / "meeting"
+    meeting.mkdir()
+    words = ("run", "tiny", *VENV, "--trials", "2", "--parallel", "2")
+    answer = workspace.loop(*words, env={"MEETING": str(meeting)})
+    assert answer.code == 1, answer.err
+    assert sorted(answer.out.splitlines()) == ["trial-1 | waits good", "trial-2 | waits bad"]
+    assert "innerloop: 2 at once (--parallel asks for it)" in answer.err
+    told = record(workspace)
+    assert told["best"] == "trial-1"
+    states = [(one["state"], one["exit_code"], one["metric"]) for one in told["trials"]]
+    assert states == [("done", 0, 0.1), ("failed", 3, 0.1)]
+    folders = [workspace.root / one["outputs"] / ".run" for one in told["trials"]]
+    assert [(path / "log.txt").read_text() for path in folders] == ["waits good\n", "waits bad\n"]
+    assert list((workspace.root / ".innerloop/running").iterdir()) == []
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_end_of_the_sweep_ends_its_trials(workspace: Workspace, how: signal.Signals) -> None:
+    add(workspace, MEETING, sweep=SWEEP.replace("[good, bad]", "[endless, good]"))
+    meeting = workspace.root / "meeting"
+    meeting.mkdir()
+    words = ("run", "tiny", *VENV, "--trials", "2", "--parallel", "2")
+    sweep = workspace.start(*words, env={"MEETING": str(meeting)})
+    sweep.wait_for("trial-1 | endless", 120)
+    sweep.send(how)
+    answer = sweep.end(120)
+    assert answer.code in (130, -signal.SIGKILL)
+    record_of = workspace.outputs("tiny") / "trial-1" / ".run/run.json"
+    assert until(lambda: json.loads(record_of.read_text())["ended"] is not None, 60)
+    assert json.loads(record_of.read_text())["exit_code"] in (130, 143)
+    if how == signal.SIGINT:
+        assert list((workspace.root / ".innerloop/running").iterdir()) == []
+        assert {one["state"] for one in record(workspace)["trials"]} <= {"stopped", "done"}
+
+
+def test_parallel_without_trials_is_an_error(workspace: Workspace) -> None:
+    add(workspace)
+    answer = workspace.loop("run", "tiny", *VENV, "--parallel", "2")
+    assert answer.code == 2 and "[option-not-applicable]" in answer.err
 
 
 # A trial ends with what its value says.
@@ -150,6 +213,18 @@ def test_sweep_with_a_diverged_trial_has_another_best(
     finite = [value[0].isdigit() and value != "1e400" for value in values]
     assert [not one["diverged"] for one in told["trials"]] == finite
     assert [one["metric"] is not None for one in told["trials"]] == finite
+
+
+def test_trial_whose_loss_diverged_is_not_the_best_by_another_metric(workspace: Workspace) -> None:
+    add(workspace, ENDS, sweep=ending('["0.9", "0.5"]', "maximize"))
+    more = """train_loss = "NaN" if end == "0.9" else "1"
+open("outputs/metrics.json", "w").write('{"train_loss": %s}' % train_loss)
+"""
+    workspace.write("src/tiny/train.py", f"{ENDS}{more}")
+    answer = workspace.loop("run", "tiny", *VENV, "--trials", "9")
+    assert answer.code == 0, answer.err
+    assert "the best is trial-2" in answer.message and "train_loss nan" in answer.message
+    assert [one["diverged"] for one in record(workspace)["trials"]] == [True, False]
 
 
 def test_sweep_whose_trials_all_diverged_has_no_best(workspace: Workspace) -> None:

@@ -172,9 +172,11 @@ def test_results_and_coverage_on_request_and_the_true_exit_code(tested: Workspac
     (suite,) = ElementTree.parse(here / "results/tiny.xml").getroot().iter("testsuite")
     assert (suite.get("tests"), suite.get("failures")) == ("2", "0")
     tested.write("src/tiny/tests/test_train.py", "def test_no():\n    assert 1 == 2\n")
-    failed = tested.loop(*venv, "--junit", str(tested.root / "x.xml"))
+    failed = tested.loop(*venv, "--junit", str(tested.root / "x.json"))
     assert failed.code == 1 and "1 failed, 1 passed" in failed.out
-    assert 'failures="1"' in tested.read("x.xml")
+    states = {row["name"]: row["state"] for row in json.loads(tested.read("x.json"))}
+    assert states["tests.test_train.test_no"] == "failed"
+    assert sorted(states.values()) == ["failed", "passed"]
     nothing = tested.loop(*venv, "--", "-k", "there_is_no_such_test")
     assert nothing.code == 5, nothing.out
 
@@ -193,6 +195,19 @@ def test_without_pytest_it_says_where_to_add_it(workspace: Workspace) -> None:
     answer = workspace.loop("test", "tiny", "--backend", "venv")
     assert answer.code == 1
     assert "src/tiny/environment: pytest is not installed in this environment. " in answer.message
+
+
+@pytest.mark.docker
+def test_without_pytest_in_an_image_it_names_the_declaration(workspace: Workspace) -> None:
+    workspace.write("code/test_it.py", "def test_it() -> None:\n    pass\n")
+    workspace.write("code/job.yml", "command: python -V\ncode: .\n")
+    workspace.write(
+        "innerloop.toml",
+        "[experiments.it]\njob = 'code/job.yml'\nenvironment = 'python:3.11-slim-bookworm'\n",
+    )
+    answer = workspace.loop("test", "it", "--backend", "docker")
+    assert answer.code == 1
+    assert "innerloop.toml:3: pytest is not installed in the image python:3.11" in answer.message
 
 
 # Settings and a conftest.py of the workspace's own tests.

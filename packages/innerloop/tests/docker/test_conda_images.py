@@ -33,13 +33,17 @@ def test_python_note_other_version_is_said(
         return CompletedCommand(0, answer, "")
 
     monkeypatch.setattr(process, "run", run)
-    image = Image("x:job", context=str(tmp_path))
+    monkeypatch.setenv("INNERLOOP_CACHE", str(tmp_path / "cache"))
+    context = tmp_path / "context"  # it may be a folder of the workspace, where nothing is written
+    context.mkdir()
+    image = Image("x:job", context=str(context))
     packages = conda.of({"dependencies": [asked]}, "job.yml")
     for image_id in ("one", "one", "two"):
         found = conda_images.python_note(image, image_id, packages)
         assert len(found) == notes
         assert all("Python 3.8, and the image has 3.11" in note for note in found)
     assert len(looks) == (2 if packages.python else 0)  # each image is asked once
+    assert list(context.iterdir()) == []
 
 
 def test_image_and_context_have_the_files_that_the_pip_list_names(tmp_path: Path) -> None:

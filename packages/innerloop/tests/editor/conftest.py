@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -33,6 +34,11 @@ inputs:
   epochs: 8
 """
 Opener = Callable[..., "Workbench"]
+Picture = Callable[..., None]
+# Where pictures are kept, from the root of the repository; "" for nowhere.
+GIVEN = os.environ.get("INNERLOOP_SCREENSHOTS", "")
+# The height of a window's picture, in pixels.
+HEIGHT = 800
 
 
 @pytest.fixture(scope="package")
@@ -73,7 +79,7 @@ def window(window_of_demo: Workbench, request: pytest.FixtureRequest) -> Iterato
     """On the demo; the same for every test: what one leaves open at its end is closed."""
     window_of_demo.press("Escape")
     window_of_demo.press("Escape")
-    with _seen_on_failure(request, [window_of_demo]):
+    with seen_on_failure(request, [window_of_demo]):
         yield window_of_demo
 
 
@@ -88,21 +94,44 @@ def opened(browser: Browser, server: Server, request: pytest.FixtureRequest) -> 
         windows.append(Workbench(browser, at or server, str(folder)))
         return windows[-1]
 
-    with _seen_on_failure(request, windows):
+    with seen_on_failure(request, windows):
         yield open_folder
     for window in windows:
         window.close()
 
 
+@pytest.fixture
+def picture(tmp_path: Path) -> Picture:
+    folder = ROOT / GIVEN if GIVEN else tmp_path
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def take(
+        window: Workbench, name: str, height: int = HEIGHT, rest: tuple[int, int] = (1100, 700)
+    ) -> None:
+        window.page.mouse.move(*rest)  # where nothing is highlighted or explained
+        window.page.locator(".monaco-hover:visible").first.wait_for(state="hidden")
+        path = folder / f"{name}.png"
+        window.page.screenshot(
+            path=path,
+            animations="disabled",
+            caret="hide",
+            clip={"x": 0, "y": 0, "width": 1280, "height": height},
+        )
+        assert path.stat().st_size > 20_000  # an empty window has less
+
+    return take
+
+
 @contextmanager
-def _seen_on_failure(request: pytest.FixtureRequest, windows: list[Workbench]) -> Iterator[None]:
-    """Where a test fails, what was to be seen then is kept beside pytest's cache."""
+def seen_on_failure(request: pytest.FixtureRequest, windows: list[Workbench]) -> Iterator[None]:
+    """Where a test fails, what was to be seen then is kept beside pytest's cache, and printed."""
     before = request.session.testsfailed
     yield
     if request.session.testsfailed > before:
         for number, window in enumerate(windows):
             name = f"editor-{request.node.name}-{number}.png"
             window.page.screenshot(path=request.config.rootpath / ".pytest_cache" / name)
+            print(f"window {number} shows:", window.seen(), sep="\n")
 
 
 @pytest.fixture

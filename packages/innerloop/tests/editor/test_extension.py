@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from innerloop.scaffold.workspace_template import EXTENSION
+from innerloop.sync.render import tasks_json
 from tests.support import ROOT, TYPESCRIPT
 
 pytestmark = pytest.mark.typescript
@@ -53,6 +54,15 @@ def test_extension_passes_its_own_tests() -> None:
     ]
     done = subprocess.run(argv, env=env, capture_output=True, text=True, stdin=subprocess.DEVNULL)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_extension_finds_in_its_terminals_what_the_tasks_find() -> None:
+    manifest = json.loads((FOLDER / "package.json").read_text(encoding="utf-8"))
+    (matcher,) = manifest["contributes"]["problemMatchers"]
+    name, location = matcher.pop("name"), matcher.pop("fileLocation")
+    assert (name, location) == ("innerloop", ["relative", "${workspaceFolder}"])
+    assert matcher == tasks_json.findings()
+    assert '"$innerloop"' in (FOLDER / "tool.js").read_text(encoding="utf-8")
 
 
 def test_extension_is_small_and_needs_no_build() -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from innerloop.scaffold.workspace_template import EXTENSION
-from tests.editor.conftest import JOB, TRAIN
+from tests.editor.conftest import JOB, TRAIN, Picture
 from tests.editor.workbench import Workbench, serving, wait_for
 from tests.support import ROOT, Workspace, make_workspace
 
@@ -45,7 +45,9 @@ def lines(window: Workbench) -> str:
     return "\n".join(rows).replace("\xa0", " ")
 
 
-def test_a_mistake_is_seen_and_mended_while_it_is_typed(window: Workbench) -> None:
+def test_a_mistake_is_seen_and_mended_while_it_is_typed(
+    window: Workbench, picture: Picture
+) -> None:
     page = window.page
     window.open_file(FILE)
     lenses = page.locator(".codelens-decoration a")
@@ -60,9 +62,11 @@ def test_a_mistake_is_seen_and_mended_while_it_is_typed(window: Workbench) -> No
     line.click(position={"x": 20, "y": 5})
     window.press("Control+.")
     page.locator(".action-widget").get_by_text("Replace it with compute").wait_for()
+    picture(window, "mistake")
     window.press("Enter")
     wait_for("the mended key", lambda: "compute: azureml:c" in lines(window))
     wait_for("no problem", lambda: not any('"comput"' in one.message for one in window.problems()))
+    picture(window, "fixed")
     window.press("Control+1")
     window.press("Control+End")
     page.keyboard.type("\nenv")

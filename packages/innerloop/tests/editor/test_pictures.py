@@ -7,25 +7,19 @@ writes them there; without it they are taken all the same, and thrown away.
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page
 
 from innerloop.sync.render import vscode_tasks
-from tests.editor.conftest import Opener, locked
-from tests.editor.workbench import Workbench
-from tests.support import ROOT, Workspace, clone
+from tests.editor.conftest import GIVEN, Opener, Picture, locked
+from tests.support import Workspace, clone
 
 pytestmark = pytest.mark.editor
-
-HEIGHT = 800
-Picture = Callable[..., None]
-
 
 # What a person adds to the template's train.py to see a curve.
 LOG = """def log(step, data, slope, intercept):
@@ -35,29 +29,6 @@ LOG = """def log(step, data, slope, intercept):
 
 
 """
-GIVEN = os.environ.get("INNERLOOP_SCREENSHOTS", "")
-
-
-@pytest.fixture
-def picture(tmp_path: Path) -> Picture:
-    folder = ROOT / GIVEN if GIVEN else tmp_path
-    folder.mkdir(parents=True, exist_ok=True)
-
-    def take(
-        window: Workbench, name: str, height: int = HEIGHT, rest: tuple[int, int] = (1100, 700)
-    ) -> None:
-        window.page.mouse.move(*rest)  # where nothing is highlighted or explained
-        window.page.locator(".monaco-hover:visible").first.wait_for(state="hidden")
-        path = folder / f"{name}.png"
-        window.page.screenshot(
-            path=path,
-            animations="disabled",
-            caret="hide",
-            clip={"x": 0, "y": 0, "width": 1280, "height": height},
-        )
-        assert path.stat().st_size > 20_000  # an empty window has less
-
-    return take
 
 
 @pytest.fixture
@@ -133,7 +104,7 @@ def test_a_picture_of_the_runs(cloned: Workspace, opened: Opener, picture: Pictu
     window = opened(cloned.root)
     assert cloned.loop("runs", "--page").code == 0
     window.page.goto((cloned.root / "outputs" / "runs.html").as_uri())
-    window.page.locator("svg").first.wait_for()
+    window.page.locator("figure svg").first.wait_for()
     window.page.set_viewport_size({"width": 1280, "height": 720})
     picture(window, "runs", height=720, rest=(1270, 10))
     page_works(window.page)
@@ -143,17 +114,22 @@ def page_works(page: Page) -> None:
     """What README says of the page: one run's lines alone, hidden lines, sorted rows."""
 
     def rates() -> list[str]:
-        return page.locator("tbody tr td:nth-child(8)").all_inner_texts()
+        names = page.locator("#runs th").all_inner_texts()
+        at = names.index("learning rate") + 1
+        return page.locator(f"#runs tbody td:nth-child({at})").all_inner_texts()
 
-    page.locator("tbody tr").nth(1).hover()
-    assert page.locator(".one .run.chosen").get_attribute("data-run") == "1"
+    row = page.locator("#runs tbody tr").nth(1)
+    row.hover()
+    chosen = page.locator(".one .run.chosen").first
+    assert chosen.get_attribute("data-run") == row.get_attribute("data-run")
     page.locator("th", has_text="learning rate").locator("button").click()
     assert rates() == ["0.02", "0.05", "0.1"]
     page.locator("th", has_text="learning rate").locator("button").click()
     assert rates() == ["0.1", "0.05", "0.02"]
     page.locator("#all").uncheck()
     assert page.locator("polyline:visible").count() == 0
-    page.locator("tbody input").first.check()
-    assert page.locator("polyline:visible").count() == 1
+    page.locator("#runs tbody input").first.check()
+    assert page.locator("polyline:visible").count() >= 1
+    assert page.locator(".run").count() == page.locator("figure").count()
     page.set_viewport_size({"width": 400, "height": 800})
     assert page.evaluate("document.documentElement.scrollWidth") <= 400

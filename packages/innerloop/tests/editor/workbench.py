@@ -355,6 +355,12 @@ class Workbench:
 
     # What the person sees beside
 
+    def seen(self) -> str:
+        """The texts of the side bar, the messages and the active terminal, for a report."""
+        places = (".sidebar .pane-body", ".notification-toast", ".monaco-dialog-box")
+        texts = [text for place in places for text in self.page.locator(place).all_inner_texts()]
+        return "\n".join([*texts, "terminals:", *map(str, self.terminals()), self.text()])
+
     def problems(self) -> list[Problem]:
         """Every entry of the Problems panel, which is opened for it."""
         self.command("Problems: Focus on Problems View")

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from innerloop.devcontainers.editor_extension import FOLDER
 from tests.engine import dev
 from tests.support import TINY, Workspace, docker
 
@@ -307,6 +308,7 @@ def test_without_the_cli_and_npx_it_says_how_to_get_it(opened: Workspace, tmp_pa
 
 def test_open_starts_vs_code_in_that_container(opened: Workspace, tmp_path: Path) -> None:
     fake(tmp_path / "bin", "code", f'printf "%s\\n" "$@" > "{tmp_path}/argv"')
+    opened.write(f"{FOLDER}/package.json", "{}")
     path = f"{tmp_path}/bin:{os.environ['PATH']}"
     answer = opened.loop("open", "tiny", env={"PATH": path})
     assert answer.code == 0, answer.err
@@ -320,6 +322,14 @@ def test_open_starts_vs_code_in_that_container(opened: Workspace, tmp_path: Path
     assert where["hostPath"] == str(opened.root)
     (made,) = dev.containers(opened)
     assert where["configFile"]["path"] == made["Config"]["Labels"]["devcontainer.config_file"]
+    # Its server finds the workspace's extension; one that has a list of its own is left alone.
+    told = dev.up(opened)
+    inside = ("exec", "--user", told["user"], told["container"], "sh", "-c")
+    assert docker(*inside, "cd ~/.vscode-server/extensions; cat */package.json") == "{}"
+    change = "cd ~/.vscode-server/extensions; rm innerloop*; echo [] > extensions.json"
+    docker(*inside, change)
+    assert opened.loop("open", "tiny", env={"PATH": path}).code == 0
+    assert docker(*inside, "ls ~/.vscode-server/extensions").split() == ["extensions.json"]
 
 
 def test_open_without_vs_code_says_what_to_click(opened: Workspace) -> None:

@@ -6,14 +6,14 @@ import json
 import math
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from innerloop.history import metric_values, metrics, past_runs, report
-from innerloop.history.past_runs import PastRun, metrics_of
+from innerloop.history import json_metrics, metric_values, metrics, past_runs
+from innerloop.history.past_runs import PastRun
+from innerloop.history.run_metrics import series_of
 from innerloop.util import json_records
 
 NAN, INF = math.nan, math.inf
@@ -25,7 +25,9 @@ def shown(value: float | None) -> str:
 
 
 def past(run_id: str = "r", **more: Any) -> PastRun:
-    return PastRun("line", run_id, f"outputs/line/{run_id}", {"experiment": "line"}, **more)
+    series = series_of(more.pop("curves", {}))
+    record = {"experiment": "line"}
+    return PastRun("line", run_id, f"outputs/line/{run_id}", record, series=series, **more)
 
 
 @pytest.mark.parametrize(
@@ -73,8 +75,8 @@ def test_value_of_what_a_program_wrote(written: object, value: float | None) -> 
     ],
 )
 def test_metrics_of_json_with_words_for_no_number(text: str, value: float | None) -> None:
-    assert shown(metrics_of(text, None)[0].get("loss")) == shown(value)
-    assert shown(metrics_of(None, text)[0].get("loss")) == shown(value)
+    assert shown(json_metrics.read(text, None).scores.get("loss")) == shown(value)
+    assert shown(json_metrics.read(None, text).scores.get("loss")) == shown(value)
 
 
 def test_lenient_json_keeps_words_within_strings() -> None:
@@ -103,8 +105,9 @@ def test_lenient_json_of_any_text_is_no_traceback(text: str) -> None:
 def test_last_value_of_a_curve(values: tuple[float, ...], last: float) -> None:
     assert shown(metric_values.last_of(values)) == shown(last)
     lines = "\n".join(json.dumps({"loss": value}) for value in values)
-    scores, curves = metrics_of(None, lines)
-    assert shown(scores["loss"]) == shown(last) and len(curves["loss"]) == len(values)
+    found = json_metrics.read(None, lines)
+    assert shown(found.scores["loss"]) == shown(last)
+    assert len(found.curves["loss"]) == len(values)
 
 
 @pytest.mark.parametrize(
@@ -123,12 +126,14 @@ def test_last_value_of_a_curve(values: tuple[float, ...], last: float) -> None:
 )
 def test_null_at_the_end_of_a_curve(entries: list[dict[str, Any]], last: float | None) -> None:
     text = "\n".join(map(json.dumps, entries))
-    assert shown(metrics_of(None, text)[0].get("loss")) == shown(last)
-    assert shown(metrics_of(json.dumps({"epochs": entries}), None)[0].get("loss")) == shown(last)
+    assert shown(json_metrics.read(None, text).scores.get("loss")) == shown(last)
+    assert shown(
+        json_metrics.read(json.dumps({"epochs": entries}), None).scores.get("loss")
+    ) == shown(last)
 
 
 def test_null_in_the_summary_of_a_curve_is_no_earlier_value() -> None:
-    scores, _ = metrics_of('{"loss": null, "seed": null}', '{"loss": 2.5}\n')
+    scores = json_metrics.read('{"loss": null, "seed": null}', '{"loss": 2.5}\n').scores
     assert {name: shown(value) for name, value in scores.items()} == {"loss": "nan"}
 
 
@@ -164,36 +169,13 @@ def test_divergence_is_of_a_loss_or_the_first_score(scores: dict[str, float], re
     assert past_runs.divergence(past(scores=scores)) == reason
 
 
-def figures(text: str) -> list[ElementTree.Element]:
-    start, end = text.index('<div class="charts">'), text.index('<div class="scroll">')
-    return list(ElementTree.fromstring(text[start:end].strip()))
-
-
-def test_page_draws_the_finite_parts_and_marks_the_rest() -> None:
-    curve = ((1.0, 3.0), (2.0, 2.0), (3.0, NAN), (4.0, NAN), (5.0, 2.5), (6.0, INF))
-    text = report.page([past("a", curves={"loss": curve}, scores={"loss": INF})], "x")
-    (figure,) = figures(text)
-    lines = [line.attrib["points"].split() for line in figure.iter("polyline")]
-    assert [len(points) for points in lines] == [2, 1]
-    assert [mark[0].text for mark in figure.iter("text") if mark.get("class") == "diverged"] == [
-        "a, from 3: nan",
-        "a, from 6: inf",
-    ]
-    numbers = [float(n) for points in lines for point in points for n in point.split(",")]
-    assert all(map(math.isfinite, numbers))
-    assert '<td class="number">inf</td>' in text
-
-
-def test_page_with_a_curve_without_any_number_has_a_mark_alone() -> None:
-    (figure,) = figures(report.page([past(curves={"loss": ((1.0, NAN),)})], "x"))
-    assert list(figure.iter("polyline")) == []
-    assert "from 1: nan" in ElementTree.tostring(figure, encoding="unicode")
-
-
-@given(st.lists(st.tuples(st.integers(0, 10**6), st.floats()), min_size=1, max_size=6))
-def test_page_of_any_values_has_finite_coordinates(curve: list[tuple[int, float]]) -> None:
-    points = tuple((float(x), y) for x, y in curve)
-    for element in figures(report.page([past(curves={"loss": points})], "x"))[0].iter():
-        words = [element.get(key, "0") for key in ("x", "y", "x1", "y1", "cx", "cy")]
-        words += element.get("points", "0").replace(",", " ").split()
-        assert all(math.isfinite(float(word)) for word in words)
+@pytest.mark.parametrize(
+    ("summary", "last", "score"),
+    [("0.5", "NaN", NAN), ("0.5", "Infinity", INF), ("0.5", "2", 0.5), ("NaN", "2", NAN)],
+)
+def test_summary_of_a_curve_that_diverged_is_not_shown(
+    summary: str, last: str, score: float
+) -> None:
+    lines = f'{{"loss": 1}}\n{{"loss": {last}}}\n'
+    found = json_metrics.read(f'{{"loss": {summary}}}', lines)
+    assert shown(found.scores["loss"]) == shown(score)

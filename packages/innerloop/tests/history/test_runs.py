@@ -13,27 +13,27 @@ from dataclasses import replace
 from math import inf
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from innerloop.history import git_state, report, tee
+from innerloop.history import git_state, json_metrics, tee
 from innerloop.history.past_runs import (
     PastRun,
     differing_inputs,
     find,
     headline_metrics,
-    metrics_of,
 )
+from innerloop.history.run_metrics import series_of
 from innerloop.util import process_identity
 from tests.support import ROOT
 
 
 def past(run_id: str = "20260131-101500-3fa2", **more: Any) -> PastRun:
     record = {"experiment": "line", "exit_code": 0, "inputs": {"rate": "0.1"}, **more.pop("of", {})}
-    return PastRun("line", run_id, f"outputs/line/{run_id}", record, **more)
+    series = series_of(more.pop("curves", {}))
+    return PastRun("line", run_id, f"outputs/line/{run_id}", record, series=series, **more)
 
 
 @pytest.mark.parametrize(
@@ -62,13 +62,14 @@ def past(run_id: str = "20260131-101500-3fa2", **more: Any) -> PastRun:
 def test_what_a_program_wrote(
     summary: str | None, lines: str | None, scores: dict[str, float], curves: dict[str, Any]
 ) -> None:
-    assert metrics_of(summary, lines) == (scores, curves)
+    found = json_metrics.read(summary, lines)
+    assert (found.scores, found.curves) == (scores, curves)
 
 
 @given(st.recursive(st.none() | st.floats() | st.text() | st.booleans() | st.integers(), st.lists))
 def test_whatever_it_wrote_is_no_traceback(value: Any) -> None:
     text = json.dumps({"a": value, "b": [{"c": value}]})
-    metrics_of(text, text)
+    json_metrics.read(text, text)
 
 
 def test_headline_metrics_come_first() -> None:
@@ -143,54 +144,6 @@ def test_a_run_of_a_process_that_is_gone_was_killed(tmp_path: Path) -> None:
         (folder / "run.json").write_text(json.dumps(record))
     states = [run.state for run in find(tmp_path)]
     assert states == ["killed", "running", "killed", "unknown", "running"]
-
-
-def test_the_page_draws_each_curve_of_each_run_and_is_escaped() -> None:
-    runs = [
-        past("a<b", curves={"loss": ((1.0, 3.0), (2.0, 1.0))}, scores={"loss": 1.0}),
-        past("second", curves={"loss": ((1.0, 2.0),), "acc": ((1.0, 0.5), (2.0, 0.75))}),
-        past("third", of={"command": 'echo "<&>"'}),
-    ]
-    text = report.page(runs, "Runs of <line>")
-    charts = re.findall(r"<figure>.*?</figure>", text, re.DOTALL)
-    assert [chart.count("<polyline") for chart in charts] == [2, 1]
-    for chart in charts:
-        figure = ElementTree.fromstring(chart)
-        for line in figure.iter("polyline"):
-            backends = [tuple(map(float, p.split(","))) for p in line.attrib["points"].split()]
-            assert all(0 <= x <= report.WIDTH and 0 <= y <= report.HEIGHT for x, y in backends)
-    table = text[text.index("<tbody>") :]
-    assert table.index("third") < table.index("second") < table.index("a&lt;b")
-    assert "a<b" not in text and "<line>" not in text and "echo &quot;&lt;&amp;&gt;&quot;" in text
-    assert not re.search(r"(src|href)=.https?:", text)
-
-
-def test_a_run_is_drawn_in_the_table_as_in_the_charts() -> None:
-    """Colours come again after eight runs: the dashes then tell them apart, in the key as well."""
-    runs = [past(f"r{number}", curves={"loss": ((1.0, 2.0),)}) for number in range(30)]
-    text = report.page(runs, "x")
-    style = r'(stroke="#\w+"(?: stroke-dasharray="[\d ]+")?)'
-    drawn = re.findall(rf'<polyline points="[^"]+" {style}', text)
-    keys = re.findall(rf'<svg class="key".*?{style}/>', text)
-    assert drawn == keys and len(set(drawn)) == 30
-
-
-def test_numbers_stand_below_each_other_and_what_went_wrong_is_seen() -> None:
-    text = report.page([past("r", of={"exit_code": 3, "seconds": 12.0}, scores={"acc": 1})], "x")
-    assert '<td class="number">12.0</td>' in text and '<span class="bad">failed (3)</span>' in text
-
-
-def test_page_keeps_text_that_looks_like_a_placeholder() -> None:
-    text = report.page([past("{{table}}", of={"exit_code": 0})], "{{charts}}")
-    assert "<title>{{charts}}</title>" in text and ">{{table}}</a>" in text
-    assert text.count("<table>") == 1
-
-
-@given(st.lists(st.tuples(st.integers(0, 10**6), st.floats(-1e12, 1e12)), min_size=1, max_size=5))
-def test_any_curve_can_be_drawn(curve: list[tuple[int, float]]) -> None:
-    points = tuple((float(x), y) for x, y in curve)
-    text = report.page([past(curves={"loss": points})], "x")
-    assert text.count("<polyline") == 1
 
 
 def test_what_git_says_is_read_whatever_files_are_called() -> None:
@@ -303,33 +256,3 @@ def test_a_reader_who_leaves_ends_neither_the_program_nor_the_log(tmp_path: Path
     subprocess.run(f"'{sys.executable}' '{script}' | head -n 2", shell=True, timeout=30)
     assert (tmp_path / "code").read_text() == "3"
     assert (tmp_path / "log").read_text().splitlines()[-1] == "100000"
-
-
-def test_the_page_of_hostile_names_holds_no_markup_and_no_script_of_theirs() -> None:
-    hostile = '"><script>alert(1)</script>\x1b\ud800'
-    run = PastRun(
-        "javascript:alert(1)",
-        hostile,
-        f"outputs/javascript:alert(1)/{hostile}",
-        {
-            "experiment": hostile,
-            "backend": hostile,
-            "status": hostile,
-            "inputs": {hostile: hostile},
-        },
-        scores={hostile: 1e308},
-        curves={hostile: ((1.0, 1e308), (2.0, -1e308))},
-        problems=(hostile,),
-    )
-    page = report.page([run, past()], hostile)
-    page.encode("utf-8")
-    assert "<script>alert" not in page
-    assert 'href="javascript:' not in page
-    assert 'href="./javascript%3Aalert' in page
-
-
-def test_a_long_curve_is_drawn_with_some_of_its_points() -> None:
-    curve = tuple((float(i), float(i)) for i in range(100_000))
-    page = report.page([past(curves={"loss": curve})], "t")
-    points = re.findall(r'points="([^"]+)"', page)
-    assert [900 < len(line.split()) < 1100 for line in points] == [True]

@@ -19,18 +19,21 @@ TOMLI = (
 
 
 @pytest.mark.network
-@pytest.mark.parametrize("installer", ["pip", "uv"])
-def test_the_packages_are_there_and_pip_for_commands_that_call_it(
-    workspace: Workspace, tmp_path: Path, installer: str
+def test_the_tools_own_uv_installs_and_pip_where_uv_cannot(
+    workspace: Workspace, tmp_path: Path
 ) -> None:
-    """Public job files begin with `pip install ...` as often as not."""
+    """Either way pip is there: public job files begin with `pip install ...` as often as not."""
     folders = os.environ["PATH"].split(os.pathsep)
-    without = [folder for folder in folders if not Path(folder, UV.name).exists()]
-    path = os.pathsep.join([str(UV.parent), *without] if installer == "uv" else without)
+    path = os.pathsep.join(folder for folder in folders if not Path(folder, UV.name).exists())
+    (tmp_path / "constraints.txt").write_text("tomli<3\n")
     workspace.add("line", LOOK)
-    workspace.write("src/line/environment/requirements.txt", TOMLI)
-    env = {"PATH": path, "INNERLOOP_CACHE": str(tmp_path / "cache")}
-    answer = workspace.loop("run", "line", "--backend", "venv", env=env)
-    assert (answer.code, answer.out) == (0, "[True, True]\n"), answer.err
-    (made,) = (tmp_path / "cache" / "envs").glob("line-*/pyvenv.cfg")
-    assert ("uv = " in made.read_text()) == (installer == "uv")
+    constraint = {"PIP_CONSTRAINT": str(tmp_path / "constraints.txt")}
+    for number, (extra, is_uv) in enumerate((({}, True), (constraint, False))):
+        workspace.write("src/line/environment/requirements.txt", f"{TOMLI}# {number}\n")
+        env = {"PATH": path, **extra}
+        answer = workspace.loop("run", "line", "--backend", "venv", env=env)
+        assert (answer.code, answer.out) == (0, "[True, True]\n"), answer.err
+        envs = Path(os.environ["INNERLOOP_CACHE"], "envs").glob("line-*/pyvenv.cfg")
+        made = max(envs, key=lambda path: path.stat().st_mtime)
+        assert ("uv = " in made.read_text()) == is_uv
+        assert ("pip installs, since pip's settings name constraints" in answer.err) != is_uv

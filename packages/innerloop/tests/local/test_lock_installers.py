@@ -14,6 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from innerloop.local.venv_requirements import packages_for
+from innerloop.model.dockerfiles import dockerfile
+from innerloop.runner import environment_resolver
+from innerloop.workspace import loader
 from tests.releases import index_over, sha256
 from tests.support import Workspace, locked
 
@@ -106,6 +110,40 @@ def test_every_kind_of_lock_is_installed_and_checked(
         assert "ready after" not in refused.message and "0" * 64 in refused.message, refused.err
 
 
+def test_declared_lock_is_installed_with_the_groups_of_its_use(
+    workspace: Workspace, shelf: tuple[str, Path]
+) -> None:
+    index, _ = shelf
+    workspace.write("pyproject.toml", f"{PROJECT}[dependency-groups]\ntest = []\n")
+    uv(workspace.root, "lock", index=index)
+    workspace.write("ml/train.py", "import tiny_locked\nprint(tiny_locked.WORDS)\n")
+    workspace.write("ml/job.yml", "command: python train.py\ncode: .\n")
+    declared = '[experiments.train]\njob = "ml/job.yml"\nenvironment = "pyproject.toml"\n'
+    workspace.write("innerloop.toml", declared)
+    path = os.pathsep.join([str(UV.parent), os.environ["PATH"]])
+    env = {"PATH": path, "UV_DEFAULT_INDEX": index}
+    answer = workspace.loop("run", "train", "--backend", "venv", env=env)
+    assert (answer.code, answer.out) == (0, f"{WORDS}\n"), answer.message
+    opened = loader.open_workspace(workspace.root)
+    train = loader.open_experiment(opened, "train")
+    job = loader.open_job(opened, train)
+    options = {
+        use: packages.lock.options
+        for use in ("job", "test", "dev")
+        if (
+            packages := packages_for(
+                opened,
+                environment_resolver.resolve(
+                    opened, train, job, test=use == "test", dev=use == "dev"
+                ),
+            )
+        ).lock
+    }
+    assert options["job"] == ("--no-default-groups",)
+    assert options["test"] == ("--no-default-groups", "--group", "test")
+    assert options["dev"] == ("--all-groups",)
+
+
 def test_lock_beside_a_dockerfile_is_installed_without_an_engine(
     workspace: Workspace, shelf: tuple[str, Path], tmp_path: Path
 ) -> None:
@@ -146,6 +184,7 @@ def test_image_of_each_kind_of_lock_has_its_packages(workspace: Workspace, lock:
         f'files = [{hashes}]\n[metadata]\nlock-version = "2.1"\npython-versions = "*"\n',
     )
     project = PROJECT.replace("tiny-locked==1.0", f"iniconfig=={version}")
+    project += "[dependency-groups]\ndev = []\n"
     workspace.write("jobs/pyproject.toml", project)
     for words in (("lock",), ("export", "--frozen", "--no-emit-project", "-o", "pylock.toml")):
         argv = [str(UV), *words]
@@ -158,3 +197,15 @@ def test_image_of_each_kind_of_lock_has_its_packages(workspace: Workspace, lock:
     workspace.write("jobs/innerloop.toml", f'[environment]\nfile = "jobs/{lock}"\n')
     answer = workspace.loop("run", "jobs/job.yml", "--backend", "docker", timeout=600)
     assert (answer.code, answer.out) == (0, "iniconfig\n"), answer.message
+    # The same as an experiment, in an image and in its dev container.
+    declared = f'[experiments.train]\njob = "jobs/job.yml"\nenvironment = "jobs/{lock}"\n'
+    workspace.write("innerloop.toml", declared)
+    answer = workspace.loop("run", "train", "--backend", "docker", timeout=600)
+    assert (answer.code, answer.out) == (0, "iniconfig\n"), answer.message
+    assert workspace.loop("sync").code == 0
+    assert "outdated" not in workspace.loop("outdated", "train").message
+    parsed = dockerfile.parse(workspace.read(".devcontainer/train/Dockerfile"), "Dockerfile")
+    assert parsed.last.name == ("job" if lock == "uv.lock" else "")
+    if lock == "uv.lock":
+        answer = workspace.loop("build", "train", "--dev", timeout=600)
+        assert answer.code == 0, answer.message

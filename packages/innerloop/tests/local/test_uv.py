@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from innerloop.local import uv
+from innerloop.util import locked_environments
 from innerloop.util.errors import UserError
 from innerloop.util.network import Network
 
@@ -43,11 +44,11 @@ def test_program_is_the_persons_if_it_is_new_enough(
     own: Path, tmp_path: Path, says: str, is_persons: bool
 ) -> None:
     script(tmp_path / "path/uv", says)
-    assert uv.program() == str(tmp_path / "path/uv" if is_persons else own)
+    assert locked_environments.uv() == str(tmp_path / "path/uv" if is_persons else own)
 
 
 def test_program_without_one_on_path_is_the_tools(own: Path) -> None:
-    assert uv.program() == str(own)
+    assert locked_environments.uv() == str(own)
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,16 @@ def test_lock_files_of_every_owner_are_found() -> None:
         "scripts/loop-requirements.txt",
         *(
             f"{package}/locks/{name}.txt"
-            for name in ("azure", "debugger", "format", "kubernetes", "mcp", "uv")
+            for name in (
+                "azure",
+                "debugger",
+                "format",
+                "kubernetes",
+                "mcp",
+                "mlflow",
+                "tensorboard",
+                "uv",
+            )
         ),
         *(
             f"{folder}/requirements{suffix}.txt"

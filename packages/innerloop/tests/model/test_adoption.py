@@ -50,3 +50,29 @@ def test_wrong_table_is_one_error_with_its_line(text: str, line: int, code: str)
     with pytest.raises(UserError) as caught:
         settings.of_root_file(text, FILE, Settings())
     assert caught.value.code == code and caught.value.where.startswith(f"{FILE}:{line}")
+
+
+def test_other_settings_of_the_root_file_count_for_the_workspace() -> None:
+    text = "gpu = 'none'\n[experiments.a]\n[adopted]\n[argo.data.x]\nclaim = 'c'\n"
+    own = settings.of_root_file(text, FILE, Settings(ports=(1,)))
+    assert (own.gpu, own.ports, own.adopted) == (
+        settings.of_experiment(text, FILE, own).gpu,
+        (1,),
+        Adoption(),
+    )
+    assert own.gpu != Settings().gpu and len(own.argo) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "line"),
+    [
+        ("[adopted]\n[argos]\nx = 1\n", "setting-unknown", 2),
+        ("registry = 'r'\n", "setting-unknown", 1),
+        ("\n[schedule]\ncron = '1'\n", "setting-misplaced", 2),
+    ],
+)
+def test_key_that_the_root_file_cannot_have_is_an_error(text: str, code: str, line: int) -> None:
+    with pytest.raises(UserError) as raised:
+        settings.of_root_file(text, FILE, Settings())
+    assert raised.value.code == code
+    assert str(raised.value.where).startswith(f"{FILE}:{line}")

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from innerloop.model import environment_lock, poetry_lock
 from innerloop.model.dockerfiles import dockerfile
+from innerloop.model.dockerfiles.lock_dockerfile import of_lock, of_uses
 from innerloop.model.environment_lock import LockUse, lock_of
 from innerloop.model.environment_source import (
     PYTHONS,
@@ -22,6 +27,7 @@ UV = 'version = 1\nrequires-python = ">=3.12"\n'
 PYLOCK = 'lock-version = "1.0"\nrequires-python = "==3.10.*"\n'
 PROJECT = '[project]\nname = "p"\nversion = "1"\n'
 HASH = "sha256:" + "a" * 64
+UV_ITSELF = f"# by uv\nuv==1.2 \\\n    --hash={HASH} \\\n    --hash={HASH}\n"
 POETRY = f"""[[package]]
 name = "tiny"
 version = "1.0"
@@ -255,7 +261,7 @@ def lock(path: str, use: LockUse = "job") -> environment_lock.EnvironmentLock:
     ("path", "files", "installs"),
     [
         ("requirements.txt", ["requirements.txt", "constraints.txt"], "--require-hashes -r"),
-        ("poetry.lock", ["requirements.txt"], "--require-hashes -r"),
+        ("poetry.lock", [], "--require-hashes -r"),
         ("uv.lock", ["pyproject.toml", "uv.lock"], "uv sync --frozen --no-install-workspace"),
         ("pylock.toml", ["pylock.toml"], "uv pip sync"),
         ("pixi.lock", ["pyproject.toml", "pixi.lock"], "pixi install --frozen"),
@@ -266,13 +272,77 @@ def test_image_of_a_lock_copies_its_files_and_installs_them_frozen(
 ) -> None:
     read = lock(path)
     assert [name for name, _ in read.files] == files
-    parsed = dockerfile.parse(read.dockerfile("mine:1"), "Dockerfile")
+    parsed = dockerfile.parse(of_lock(read, "mine:1", uv=UV_ITSELF), "Dockerfile")
     assert parsed.image_of(parsed.last) == "mine:1"
     steps = [(one.keyword, one.rest) for one in parsed.last.instructions]
-    copied = {word for keyword, rest in steps if keyword == "COPY" for word in rest.split()[:-1]}
-    assert copied - {"uv-itself.txt"} == set(files)
+    copied = [json.loads(rest)[0] for keyword, rest in steps if keyword == "COPY"]
+    assert copied == files
     assert any(keyword == "RUN" and installs in " ".join(rest.split()) for keyword, rest in steps)
-    assert ("uv-itself.txt" in copied) == read.is_uvs
+    written = " ".join(rest for keyword, rest in steps if keyword == "RUN")
+    assert ("uv==1" in written) == read.is_uvs
+    assert ("tiny==" in written) == (path == "poetry.lock")
+
+
+@pytest.mark.parametrize(
+    ("path", "changed", "stages"),
+    [
+        ("uv.lock", {}, ["base", "test", "dev", "job"]),
+        ("uv.lock", {"pyproject.toml": PROJECT}, [""]),
+        ("uv.lock", {"pyproject.toml": f"{PROJECT}[dependency-groups]\nx = []\n"},
+         ["base", "dev", "job"]),
+        ("poetry.lock", {}, ["base", "test", "dev", "job"]),
+        ("poetry.lock", {"poetry.lock": POETRY.replace('"test"', '"main"')}, [""]),
+        ("pylock.toml", {}, [""]),
+        ("pixi.lock", {}, [""]),
+    ],
+)  # fmt: skip
+def test_uses_that_need_more_than_the_job_have_a_stage(
+    path: str, changed: dict[str, str], stages: list[str]
+) -> None:
+    read = reader({**FILES, **changed})
+    source = source_of(path, read, "x")
+    uses: tuple[LockUse, ...] = ("test", "dev", "job")
+    locks = {use: lock_of(source, read, use, linux=True) for use in uses}
+    places = {name: f"in/{name}" for name, _ in locks["job"].files}
+    parsed = dockerfile.parse(of_uses(locks, "", uv=UV_ITSELF, places=places), "Dockerfile")
+    assert [stage.name for stage in parsed.stages] == stages
+    copied = [
+        json.loads(one.rest)
+        for stage in parsed.stages
+        for one in stage.instructions
+        if one.keyword == "COPY"
+    ]
+    assert copied == [[f"in/{name}", name] for name in places]
+
+
+def test_dockerfile_writes_the_packages_of_poetry_as_they_are(tmp_path: Path) -> None:
+    """The shell gets the lines back, however many there are, in arguments that Linux admits."""
+    many = "".join(
+        POETRY.split("[metadata]", 1)[0].replace('"tiny"', f'"tiny{number}"')
+        for number in range(300)
+    )
+    files = {"poetry.lock": many + '[metadata]\nlock-version = "2.1"\n'}
+    read = lock_of(source_of("poetry.lock", reader(files), "x"), reader(files))
+    parsed = dockerfile.parse(of_lock(read), "Dockerfile")
+    runs = [one.arguments for one in parsed.last.instructions if one.keyword == "RUN"]
+    assert len(runs) > 2 and max(map(len, runs)) < 128 * 1024
+    for command in runs[:-1]:
+        subprocess.run(["sh", "-c", command], cwd=tmp_path, check=True, timeout=60)
+    assert (tmp_path / "requirements.txt").read_text() == read.requirements
+
+
+def test_image_has_no_hashes_of_wheels_for_other_systems() -> None:
+    other, foreign = f"sha256:{'b' * 64}", f"sha256:{'c' * 64}"
+    files = f"""files = [{{file = "tiny-1-cp311-cp311-manylinux_2_17_x86_64.whl", hash = "{other}"}},
+    {{file = "tiny-1-cp311-cp311-win_amd64.whl", hash = "{foreign}"}},
+    {{file = "tiny-1-cp311-cp311-macosx_11_0_arm64.whl", hash = "{HASH}"}}]"""
+    text = POETRY.replace(f'files = [{{file = "tiny.whl", hash = "{HASH}"}}]', files)
+    first = poetry_lock.requirements(text, "poetry.lock", linux=True).splitlines()[0]
+    assert first == f"tiny==1.0 --hash={other}"
+    assert foreign in poetry_lock.requirements(text, "poetry.lock").splitlines()[0]
+    # What is for other systems alone keeps its hashes, and its marker.
+    text = POETRY.replace('"w.whl"', '"w-1-py3-none-win_amd64.whl"')
+    assert HASH in poetry_lock.requirements(text, "poetry.lock", linux=True).splitlines()[1]
 
 
 @pytest.mark.parametrize(
@@ -285,7 +355,7 @@ def test_image_of_a_lock_copies_its_files_and_installs_them_frozen(
     ],
 )
 def test_image_of_a_lock_has_a_python_that_the_lock_admits(path: str, base: str) -> None:
-    parsed = dockerfile.parse(lock(path).dockerfile(), "Dockerfile")
+    parsed = dockerfile.parse(of_lock(lock(path)), "Dockerfile")
     assert parsed.image_of(parsed.last) == base
 
 
@@ -308,7 +378,7 @@ def test_requirements_are_whole_with_the_files_that_they_name() -> None:
 def test_uvs_groups_are_those_of_the_use(use: LockUse, options: tuple[str, ...]) -> None:
     read = lock("uv.lock", use)
     assert read.options == options
-    assert f"--no-install-workspace {' '.join(options)} --no-cache" in read.dockerfile()
+    assert f"--no-install-workspace {' '.join(options)} --no-cache" in of_lock(read)
 
 
 def test_key_differs_with_every_file_and_use() -> None:
@@ -321,4 +391,4 @@ def test_key_differs_with_every_file_and_use() -> None:
 def test_requirements_without_hashes_are_said_to_have_none() -> None:
     files = {"requirements.txt": "tiny==1\n"}
     read = lock_of(source_of("requirements.txt", reader(files), "x"), reader(files))
-    assert not read.is_hashed and "--require-hashes" not in read.dockerfile()
+    assert not read.is_hashed and "--require-hashes" not in of_lock(read)

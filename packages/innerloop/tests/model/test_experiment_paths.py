@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from innerloop.model.dockerfiles import dockerfile, generated
-from innerloop.model.experiment_paths import default_paths, generated_dockerfile, source_of
+from innerloop.model.experiment_paths import default_paths, generated_dockerfile
 from innerloop.model.traceback_parser import PathMapping
 
 
@@ -33,25 +33,6 @@ def test_job_file_is_relative_to_the_code() -> None:
     assert replace(
         paths, context=".", dockerfile=generated_dockerfile("s/a")
     ).dockerfile_in_context == (".devcontainer/s.a/Dockerfile")
-
-
-@pytest.mark.parametrize(
-    ("path", "source"),
-    [
-        ("env/Dockerfile", "dockerfile"),
-        ("env/Dockerfile.gpu", "dockerfile"),
-        ("env/gpu.Dockerfile", "dockerfile"),
-        ("Containerfile", "dockerfile"),
-        ("env/conda.yml", "conda"),
-        ("env/environment.yaml", "conda"),
-        ("requirements/train.txt", "requirements"),
-        ("uv.lock", None),
-        ("pyproject.toml", None),
-        ("Dockerfiles", None),
-    ],
-)
-def test_source_of_file_by_its_name(path: str, source: str | None) -> None:
-    assert source_of(path) == source
 
 
 def test_generated_dockerfile_keeps_the_places_of_its_files() -> None:

@@ -150,7 +150,8 @@ SOURCES = {
     "envs/Dockerfile": "FROM python:3.11-slim-bookworm\n",
     "envs/conda.yml": "dependencies: [python=3.9, numpy=1.26]\n",
     "envs/asset.yml": "name: team\nimage: mine:2\n",
-    "envs/lock/pyproject.toml": "[project]\nname = 'p'\nversion = '1'\n",
+    "envs/lock/pyproject.toml": "[project]\nname = 'p'\nversion = '1'\n"
+    "[dependency-groups]\ntest = []\n",
     "envs/lock/uv.lock": 'version = 1\nrequires-python = ">=3.12"\n',
     "envs/pins.txt": "tiny==1\n",
     "envs/unlocked/pyproject.toml": "\n[project]\nname = 'p'\n",

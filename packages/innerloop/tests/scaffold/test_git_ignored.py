@@ -114,5 +114,15 @@ def test_files_that_exist_are_not_lost_nor_are_those_that_git_would_keep(reposit
     assert list(lost) == [".vscode/tasks.json"] and ".gitignore:1" in lost[".vscode/tasks.json"]
 
 
+def test_of_new_names_those_that_exist_and_that_git_ignores(repository: Path) -> None:
+    (repository / ".gitignore").write_text("scripts/loop\n.vscode/tasks.json\n")
+    git(repository, "add", "-f", ".vscode/tasks.json")
+    paths = [*PATHS, "scripts/loop.cmd"]
+    (message,) = git_ignored.of_new(repository, paths)
+    assert "git ignores scripts/loop because of `scripts/loop` in .gitignore:1" in message
+    assert git_ignored.of_new(repository, ["nowhere"]) == []
+    assert git_ignored.of_new(repository.parent, ["a b/scripts/loop"]) == []
+
+
 def test_folder_in_no_repository_has_no_kept_files(tmp_path: Path) -> None:
     assert git_ignored.kept_files(tmp_path) is None

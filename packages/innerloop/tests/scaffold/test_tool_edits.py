@@ -11,6 +11,8 @@ from innerloop import __version__
 from innerloop.scaffold import init, tool_edits, workspace_template
 from innerloop.scaffold.tool_edits import ToolEdits, ToolVersion
 from innerloop.scaffold.workspace_template import EXTENSION, PIN, File
+from innerloop.sync import engine
+from innerloop.sync.render.settings_json import JOB_SCHEMA
 from innerloop.util.undo_journal import Delete, Step, WriteBytes
 
 TOOL, GONE = f"{EXTENSION}tool.js", f"{EXTENSION}documents.js"
@@ -30,12 +32,16 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def upgraded(root: Path, old: str = __version__) -> ToolEdits:
-    """To a version with another tool.js and without documents.js."""
+def next_version(root: Path) -> ToolVersion:
+    """One with another tool.js and without documents.js."""
     template = {name: file for name, file in init.template().items() if name != GONE}
     template[TOOL] = File(NEW)
     pin = (root / PIN).read_bytes().replace(b"\r\n", b"\n").decode()
-    return tool_edits.edits(root, ToolVersion("9.0", pin, template), old)
+    return ToolVersion("9.0", pin, template)
+
+
+def upgraded(root: Path, old: str = __version__) -> ToolEdits:
+    return tool_edits.edits(root, next_version(root), old)
 
 
 def of_extension(steps: tuple[Step, ...]) -> Iterator[Step]:
@@ -70,6 +76,7 @@ def test_upgrade_does_not_bring_back_an_extension_that_a_person_deleted(root: Pa
     for name in workspace_template.extension_files(init.template()):
         (root / name).unlink()
     assert list(of_extension(upgraded(root).steps)) == []
+    assert not tool_edits.writes_extension(root, next_version(root), __version__)
 
 
 def test_upgrade_from_a_version_without_the_extension_adds_it(root: Path) -> None:
@@ -77,3 +84,19 @@ def test_upgrade_from_a_version_without_the_extension_adds_it(root: Path) -> Non
         (root / name).unlink()
     written = {step.path for step in of_extension(upgraded(root, "0.1.0").steps)}
     assert written == {*workspace_template.extension_files(init.template())} - {GONE}
+    assert tool_edits.writes_extension(root, next_version(root), "0.1.0")
+
+
+def test_sync_names_the_extension_and_its_schema_only_where_they_are(root: Path) -> None:
+    (root / "pyproject.toml").write_text("[tool.innerloop]\n")
+
+    def named(*, adds_extension: bool = False) -> tuple[bool, bool]:
+        outcome = engine.plan(root, adds_extension=adds_extension)
+        texts = {change.path: change.after or "" for change in outcome.changes}
+        schema = JOB_SCHEMA in texts[".vscode/settings.json"]
+        return schema, "innerloop.innerloop" in texts[".vscode/extensions.json"]
+
+    assert named() == (True, True)
+    (root / JOB_SCHEMA).unlink()
+    assert named() == (False, False)
+    assert named(adds_extension=True) == (True, True)

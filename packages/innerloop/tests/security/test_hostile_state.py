@@ -230,7 +230,7 @@ def test_every_generated_path_is_one_that_may_be_generated(workspace: Workspace)
     )
     for name in NAMES:
         workspace.add(name, "print(1)\n", job=JOB, toml=SCHEDULE)
-    specification, broken, _ = engine._specification(workspace.root)
+    specification, broken, _ = engine._specification(workspace.root, adds_extension=True)
     assert len(specification.experiments) == len(NAMES), broken
     assert [path for path in generate(specification) if not may_generate(path)] == []
     for _ in range(2):

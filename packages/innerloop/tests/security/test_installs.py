@@ -16,6 +16,21 @@ WITHOUT_HASHES = {
     ("packages/innerloop/src/innerloop/docker/conda_images.py", "pip.txt"): (
         "the packages of a person's conda file, which has no hashes"
     ),
+    ("packages/innerloop/src/innerloop/model/dockerfiles/generated.py", "_PIP"): (
+        "a person's requirements file: where it has hashes, pip checks all"
+    ),
+    ("packages/innerloop/src/innerloop/model/dockerfiles/generated.py", "no conda"): (
+        "the packages of a person's conda file, which has no hashes"
+    ),
+    ("packages/innerloop/src/innerloop/model/dockerfiles/lock_dockerfile.py", "{option}"): (
+        "`option` is --require-hashes for a lock that has hashes"
+    ),
+    ("packages/innerloop/src/innerloop/model/dockerfiles/lock_dockerfile.py", "uv sync"): (
+        "uv checks every hash in uv.lock"
+    ),
+    ("packages/innerloop/src/innerloop/templates/uv-environment/Dockerfile", "uv sync"): (
+        "uv checks every hash in uv.lock"
+    ),
     ("packages/innerloop/tools/locks.py", "--upgrade"): (
         "the maintainers' tool asks pip about releases, in a temporary environment"
     ),

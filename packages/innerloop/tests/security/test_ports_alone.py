@@ -546,7 +546,9 @@ def status_of(port: int) -> int:
 
 @pytest.fixture
 def page() -> Iterator[int]:
-    with report_server.server_of(b"<p>curves</p>", "runs.html", "/s3cret/") as server:
+    answer = report_server.Answer(b"<p>curves</p>", "text/html")
+    site = {"runs.html": lambda query: answer}
+    with report_server.server_of(site, "/s3cret/") as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield int(server.server_address[1])
         server.shutdown()

@@ -13,15 +13,18 @@ from typing import Any
 
 import pytest
 
+from innerloop.model.settings.adoption import FILE
+from innerloop.remote import snapshot
 from innerloop.scaffold import tool_edits, upgrade
-from innerloop.scaffold.adopt import adoption
+from innerloop.scaffold.adopt import adoption, findings, scan
 from innerloop.sync.render import vscode_tasks
-from innerloop.util import undo_journal
+from innerloop.util import jsonc, undo_journal
 from tests.scaffold.adopt.repositories import COMMAND, IGNORED, JOBS, SHAPES
 from tests.stories import made
 from tests.stories.made import git, loop, tree
 from tests.support import ROOT, Answer
 
+LAUNCH = '{"version": "0.2.0",\r\n\t"configurations": [\r\n\t\t{"name": "mine"}, // theirs\r\n\t]}'
 TASKS = '{\n  // theirs\n  "version": "2.0.0", "tasks": [{"label": "mine", "command": "ls"}]\n}\n'
 
 
@@ -66,7 +69,7 @@ def test_repository_gets_the_listed_files_alone_and_leave_takes_them_out(
     plain: Path, shape: str
 ) -> None:
     folder = repository(plain / "a repository é", SHAPES[shape])
-    before = tree(folder)
+    before, sent_before = tree(folder), sent(folder)
     answer = value(here(folder, "--json", "--yes"))
     after = tree(folder)
     new, other = changed(before, after)
@@ -79,14 +82,31 @@ def test_repository_gets_the_listed_files_alone_and_leave_takes_them_out(
     assert not [one["problem"] for one in listed if one["problem"]]
     has_environment = [one["name"] for one in answer["experiments"] if "environment" in one]
     assert {f".devcontainer/{name}/devcontainer.json" for name in has_environment} <= new
+    assert {code: digest for code, digest in sent(folder).items() if code in sent_before} == (
+        sent_before
+    )
+    launch = jsonc.parse((folder / ".vscode/launch.json").read_text()).value
+    for one in launch["configurations"]:
+        paths = [one[key] for key in ("program", "cwd") if "${file" not in one.get(key, "${file")]
+        for path in paths:
+            assert (folder / path.replace("${workspaceFolder}", ".", 1)).exists(), one
     left = loop(folder, "leave", "--yes")
     assert left.code == 0 and "stays:" not in left.out, left
     assert tree(folder) == before
     assert git(folder, "status", "--porcelain") == ""
 
 
+def sent(folder: Path) -> dict[str, str]:
+    """The digest of what a submission sends for each folder of code that a job names."""
+    found = findings.find(scan.read(folder))
+    jobs = [part for job in (*found.jobs, *found.components) for part in (job, *job.inner)]
+    codes = {job.code for job in jobs if job.code and (folder / job.code).is_dir()}
+    return {code: snapshot.read(folder, code).digest for code in codes}
+
+
 def test_preview_lists_what_is_written_and_a_second_run_changes_nothing(plain: Path) -> None:
     own = {".vscode/tasks.json": TASKS, ".gitattributes": "*.bin binary\r\n"}
+    own |= {".vscode/launch.json": LAUNCH, FILE: '[experiments.mine]\njob = "jobs/train.yml"'}
     folder = repository(plain / "forecasts", {**JOBS, **own})
     before = tree(folder)
     preview = value(here(folder, "--json", "--dry-run"))
@@ -99,21 +119,25 @@ def test_preview_lists_what_is_written_and_a_second_run_changes_nothing(plain: P
     assert all(
         f"writes: {path}" in shown.out for path in done["writes"] if "extensions" not in path
     )
-    assert "jobs/automl.yml:2" in shown.out and "experiment train: jobs/train.yml" in shown.out
-    assert done["changes"] == [".gitattributes"]
-    assert done["left_alone"] == [".vscode/tasks.json"]
-    assert (folder / ".vscode/tasks.json").read_text() == TASKS
+    assert "jobs/automl.yml:2" in shown.out and "experiment sweep: jobs/sweep.yml" in shown.out
+    changes = [".gitattributes", ".vscode/launch.json", ".vscode/tasks.json", FILE]
+    assert done["changes"] == changes
+    assert done["left_alone"] == []
+    assert "changes: .vscode/tasks.json: adds " in shown.out and vscode_tasks.RUN in shown.out
     assert (folder / ".gitattributes").read_bytes().endswith(b"\r\n*.bin binary\r\n")
     after = tree(folder)
     again = here(folder, "--yes")
     assert again.code == 1 and "workspace-exists" in again.err
     assert tree(folder) == after
     assert loop(folder, "sync", "--check").code == 0
-    # On request the tasks are added to theirs, and nothing of theirs is another.
-    assert loop(folder, "sync", "--take", ".vscode/tasks.json:.").code == 0
+    # The tasks are added to theirs, and nothing of theirs is another.
     text = (folder / ".vscode/tasks.json").read_text()
     assert "// theirs" in text and '"mine"' in text and vscode_tasks.RUN in text
     assert '"isDefault"' not in text and vscode_tasks.NEW not in text
+    assert "experiments.sweep" in (folder / FILE).read_text()
+    left = loop(folder, "leave", "--yes")
+    assert left.code == 0, left.err
+    assert tree(folder) == before
 
 
 def test_files_that_git_ignores_are_named_and_a_clone_without_them_fails(plain: Path) -> None:
@@ -121,6 +145,15 @@ def test_files_that_git_ignores_are_named_and_a_clone_without_them_fails(plain: 
     notes = "\n".join(value(here(folder, "--json", "--yes"))["notes"])
     assert "`.vscode/` in .gitignore:11" in notes and "`!/.vscode/tasks.json`" in notes
     assert "`!/scripts/loop-requirements.txt`" in notes
+    with (folder / ".gitignore").open("a") as file:
+        file.write(".devcontainer/\n")
+    made = loop(folder, "new", "more")
+    assert made.code == 0 and "git ignores src/more/environment/requirements" in made.err
+    assert "*requirements*.txt` in .gitignore:12" in made.err
+    assert "git ignores .devcontainer/more/devcontainer.json" in made.err
+    renamed = loop(folder, "rename", "more", "other")
+    assert "git ignores .devcontainer/other/devcontainer.json" in renamed.err
+    assert loop(folder, "sync").err == ""
     git(folder, "add", "-A")
     git(folder, "commit", "-qm", "innerloop")
     git(plain, "clone", "--quiet", str(folder), "second")
@@ -144,7 +177,18 @@ def test_own_container_comes_on_request_in_a_folder_of_its_own(plain: Path) -> N
     assert tree(folder) == before
 
 
-@pytest.mark.parametrize("path", ["scripts/loop", "innerloop.toml"])
+def test_entry_of_theirs_with_the_name_of_a_generated_one_leaves_the_file_alone(
+    plain: Path,
+) -> None:
+    label = json.dumps(vscode_tasks.RUN)
+    theirs = f'{{"version": "2.0.0", "tasks": [{{"label": {label}, "command": "ls"}}]}}\n'
+    folder = repository(plain / "ws", {**JOBS, ".vscode/tasks.json": theirs, ".gitignore": ".v*\n"})
+    preview, done = (value(here(folder, "--json", word)) for word in ("--dry-run", "--yes"))
+    assert done["left_alone"] == preview["left_alone"] == [".vscode/tasks.json"]
+    assert (folder / ".vscode/tasks.json").read_text() == theirs
+
+
+@pytest.mark.parametrize("path", ["scripts/loop", "scripts/loop-requirements.txt"])
 def test_file_of_theirs_in_the_tools_place_is_one_error_and_nothing_is_written(
     plain: Path, path: str
 ) -> None:

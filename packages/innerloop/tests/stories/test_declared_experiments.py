@@ -137,7 +137,7 @@ def test_repository_with_a_declaration_has_an_experiment(workspace: Workspace, s
     title = f"train: {command.removeprefix('python ')}"
     (plain,) = (one for one in launch["configurations"] if one["name"] == title)
     cwd = "/".join(filter(None, ("${workspaceFolder}", folder)))
-    assert plain["cwd"] in (cwd, f"{cwd}/.")
+    assert plain["cwd"] == cwd
     after = texts(workspace.root)
     assert {path: after.get(path) for path in before} == before  # nothing of the team's changed
     assert workspace.loop("sync", "--check").code == 0
@@ -246,9 +246,68 @@ def test_declared_conda_file_runs_in_an_image_that_is_built_once(workspace: Work
     assert first.code == 0, first.err
     assert "trained" in first.out
     workspace.write("ml/other.py", "")
+    there = {"ml": ["other.py", "train.py"], "environments": ["train.yml"]}
     again = workspace.loop("run", "train", "--backend", "docker")
     assert again.code == 0, again.err
     assert "building" not in again.err
+    assert names_of(workspace) == there
     workspace.write("environments/train.yml", "name: new\ndependencies: [python=3.11, pip]\n")
     outdated = workspace.loop("outdated", "train")
     assert ": environments/train.yml changed" in outdated.out + outdated.err
+
+
+def names_of(workspace: Workspace) -> dict[str, list[str]]:
+    """What is in the team's folders, where a build and a run write nothing."""
+    folders = ("ml", "environments")
+    return {one: sorted(os.listdir(workspace.root / one)) for one in folders}
+
+
+LOCKED = {
+    "uv.lock": 'version = 1\nrequires-python = ">=3.10"\n',
+    "pyproject.toml": "[project]\nname = 'p'\nversion = '1'\n[dependency-groups]\ntest = []\n",
+    "poetry/poetry.lock": '[metadata]\nlock-version = "2.1"\n',
+    "pylock.toml": 'lock-version = "1.0"\n',
+    "requirements.in": "numpy\n",  # which is of something else
+    "assets/team.yml": "name: team\nbuild: {path: ../docker}\n",
+    "docker/Dockerfile": f"FROM {IMAGE}\n",
+    "ml/train.py": PROGRAM,
+    "ml/job.yml": "command: python train.py\ncode: .\nenvironment: azureml:team@latest\n",
+}
+
+
+def test_declared_lock_is_taken_by_every_command(workspace: Workspace) -> None:
+    for path, text in LOCKED.items():
+        workspace.write(path, text)
+    for name, environment in (
+        ("a", "uv.lock"),
+        ("b", "poetry/poetry.lock"),
+        ("c", "pylock.toml"),
+        ("d", "assets/team.yml"),
+    ):
+        table = f'[experiments.{name}]\njob = "ml/job.yml"\nenvironment = "{environment}"\n'
+        toml = workspace.root / "innerloop.toml"
+        toml.write_text((toml.read_text() if toml.exists() else "") + table)
+    assert workspace.loop("sync").code == 0
+    assert workspace.loop("sync", "--check").code == 0
+    rows = answer(workspace, "list", "--json")
+    assert [(row["experiment"], row["problem"]) for row in rows] == [(n, "") for n in "abcd"]
+    for name in "abcd":
+        config = json.loads(workspace.read(f".devcontainer/{name}/devcontainer.json"))
+        assert config["build"].get("target") == ("dev" if name == "a" else None)
+    for name in "ab":
+        request = answer(workspace, "run", name, "--backend", "docker", "--dry-run", "--json")
+        assert (request["experiment"], request["command"]) == (name, "python train.py")
+        facts = workspace.loop("parity", name, "--json")
+        assert facts.code == 0, facts.message
+    assert not (workspace.root / ".devcontainer/d/Dockerfile").exists()
+    added = workspace.loop("add", "a", "numpy")
+    assert added.code == 1 and "uv add --project . --no-sync" in added.message
+    # An edit of the lock makes what was built from it outdated; of poetry's, the Dockerfile.
+    poetry = '[[package]]\nname = "x"\nversion = "1"\ngroups = ["main"]\n'
+    lock = f'{poetry}files = [{{file = "x.whl", hash = "sha256:{"a" * 64}"}}]\n'
+    workspace.write("poetry/poetry.lock", lock + LOCKED["poetry/poetry.lock"])
+    check = workspace.loop("sync", "--check")
+    assert check.code == 1 and ".devcontainer/b/Dockerfile" in check.out
+    workspace.write("poetry/poetry.lock", LOCKED["poetry/poetry.lock"].replace("2.1", "1.1"))
+    problem = json.loads(workspace.loop("list", "--json").out)[1]["problem"]
+    assert "poetry/poetry.lock" in problem and "lock-version" in problem

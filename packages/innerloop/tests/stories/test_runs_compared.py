@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.history.pages import data_of
 from tests.support import Workspace, docker, until
 
 TRAIN = """
@@ -77,7 +78,12 @@ def test_three_runs_in_a_table_and_on_a_page(committed: Workspace) -> None:
     assert "rate 0.5" in log.out and "a warning" in log.out
     assert committed.loop("runs", "--page").code == 0
     page = committed.read("outputs/runs.html")
-    assert page.count("<polyline") == 3 and found[2]["run"] in page
+    shown = data_of(page)["runs"]
+    assert [run["id"] for run in shown] == [run["run"] for run in reversed(found)]
+    assert [run["curves"]["loss"]["y"] for run in shown] == [[2, 1], [0.25, 0.125], [0.5, 0.25]]
+    assert committed.loop("runs", "--page", "a page.html").out == "wrote a page.html (3 runs)\n"
+    assert committed.read("a page.html") == page
+    assert committed.loop("runs", "line", "--page", "shop").code == 2
     assert committed.loop("runs", "--html").out == page
 
 

@@ -34,7 +34,7 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> Files:
     workspace = Workspace(tmp_path_factory.mktemp("generated"))
     workspace.write("pyproject.toml", '[tool.innerloop]\norchestrators = ["github"]\n')
     workspace.add("first", "print(1)\n", job=JOB, toml='[schedule]\ncron = "0 3 * * 1"\n')
-    specification, broken, _ = engine._specification(workspace.root)
+    specification, broken, _ = engine._specification(workspace.root, adds_extension=True)
     assert not broken
     files = dict(generate(specification))
     tasks = files[".vscode/tasks.json"]

@@ -27,6 +27,22 @@ TREE = {
     "tests/unit/test_a.py": "",
     "src/usual/environment/Dockerfile": "FROM python:3.11\n",
     "uv.lock": "",
+    "pyproject.toml": "[project]\nname = 'p'\nversion = '1'\n[tool.poetry]\n",
+    "locks/uv/uv.lock": 'version = 1\nrequires-python = ">=3.12"\n',
+    "locks/uv/pyproject.toml": "[project]\nname = 'p'\nversion = '1'\n"
+    "[dependency-groups]\ntest = ['pytest']\n",
+    "locks/pylock.gpu.toml": 'lock-version = "1.0"\n',
+    "locks/poetry.lock": '[metadata]\nlock-version = "2.1"\n',
+    "locks/pixi/pixi.lock": "version: 6\n",
+    "locks/pixi/pixi.toml": "[workspace]\n",
+    "locks/none/pyproject.toml": "[project]\nname = 'p'\n",
+    "locks/two/uv.lock": "",
+    "locks/two/poetry.lock": "",
+    "assets/built.yml": "name: team\nbuild: {path: ../env, dockerfile_path: Dockerfile.gpu}\n",
+    "assets/conda.yml": "name: team\nimage: python:3.9\nconda_file: ../env/conda.yml\n",
+    "assets/image.yml": "name: team\nimage: python:3.9\n",
+    "assets/gone.yml": "name: team\nbuild: {path: ../gone}\n",
+    "assets/neither.yml": "name: team\n",
 }
 
 
@@ -117,6 +133,15 @@ def test_folder_of_declared_experiment_is_its_usual_one_if_that_exists(root: Pat
         ("env/all.txt", "requirements", "env", "env/all.txt"),
         ("python:3.11-slim", "image", "", ""),
         ("registry.example:5000/a/b@sha256:0", "image", "", ""),
+        ("locks/uv/uv.lock", "uv", "locks/uv", "locks/uv/uv.lock"),
+        ("locks/uv/pyproject.toml", "uv", "locks/uv", "locks/uv/uv.lock"),
+        ("locks/uv", "uv", "locks/uv", "locks/uv/uv.lock"),
+        ("locks/pylock.gpu.toml", "pylock", "locks", "locks/pylock.gpu.toml"),
+        ("locks/poetry.lock", "poetry", "locks", "locks/poetry.lock"),
+        ("locks/pixi", "pixi", "locks/pixi", "locks/pixi/pixi.lock"),
+        ("assets/built.yml", "dockerfile", "env", "env/requirements.txt"),
+        ("assets/conda.yml", "conda", "env", ""),
+        ("assets/image.yml", "image", "", ""),
     ],
 )
 def test_environment_of_every_kind(
@@ -181,7 +206,9 @@ def test_environment_that_the_job_names_is_found(
         ('folder = "ml/train.py"', "declared-path-missing", 2),
         ('folder = "ml"\njob = "jobs"', "declared-path-missing", 3),
         ('gpu = "none"', "declared-path-missing", 1),
-        ('folder = "ml"\nenvironment = "uv.lock"', "environment-kind-unknown", 3),
+        ('folder = "ml"\nenvironment = "ml/train.py"', "environment-kind-unknown", 3),
+        ('folder = "ml"\nenvironment = "locks/two"', "environment-source-ambiguous", 3),
+        ('folder = "ml"\nenvironment = "ml"', "environment-source-missing", 3),
         (
             'folder = "ml"\ncontext = "ml"\nenvironment = "env/conda.yml"',
             "declared-path-outside-context",
@@ -195,6 +222,62 @@ def test_wrong_path_is_one_error_of_that_experiment(
     where = f"innerloop.toml:{line}" if line else "env/conda.yml"
     assert refused(root, lines) == (code, where)
     assert loader.open_experiment(loader.open_workspace(root), "usual").name == "usual"
+
+
+@pytest.mark.parametrize(
+    ("environment", "code", "where"),
+    [
+        ("locks/none", "environment-not-locked", "locks/none/pyproject.toml:1"),
+        ("assets/gone.yml", "environment-source-missing", "assets/gone.yml"),
+        ("assets/neither.yml", "environment-kind-unknown", "assets/neither.yml:1"),
+    ],
+)
+def test_environment_that_cannot_be_made_is_an_error_at_its_own_line(
+    root: Path, environment: str, code: str, where: str
+) -> None:
+    found = refused(root, f'folder = "ml"\nenvironment = "{environment}"')
+    assert (found[0], found[1].startswith(where)) == (code, True)
+
+
+@pytest.mark.parametrize(
+    ("environment", "copied", "stages"),
+    [
+        ("locks/uv", ["pyproject.toml", "uv.lock"], ["base", "test", "dev", "job"]),
+        ("locks/pylock.gpu.toml", ["pylock.gpu.toml"], [""]),
+        ("locks/poetry.lock", [], [""]),
+        ("locks/pixi", ["pixi.toml", "pixi.lock"], [""]),
+    ],
+)
+def test_lock_gets_a_dockerfile_that_copies_it(
+    root: Path, environment: str, copied: list[str], stages: list[str]
+) -> None:
+    train = opened(root, f'folder = "ml"\nenvironment = "{environment}"\ncontext = "."')
+    assert train.paths.is_generated
+    assert [stage.name for stage in train.dockerfile.stages] == stages
+    steps = [one for stage in train.dockerfile.stages for one in stage.instructions]
+    words = [one.exec_form or () for one in steps if one.keyword == "COPY"]
+    folder = "locks" if "." in environment else environment
+    assert [word[0] for word in words] == [f"{folder}/{name}" for name in copied]
+    assert (train.test_stage is not None) is ("test" in stages)
+    # The lock decides about the image, and the code beside it does not.
+    context = loader.context_of(loader.open_workspace(root), train)
+    before = loader.digest_of(context)
+    (root / "ml/train.py").write_text("changed", encoding="utf-8")
+    assert loader.digest_of(context) == before
+    for name in copied:
+        path = root / folder / name
+        path.write_text(path.read_text("utf-8") + "\n", encoding="utf-8")
+    assert (loader.digest_of(context) != before) is bool(copied)
+
+
+def test_base_of_the_settings_comes_before_that_of_the_job(root: Path) -> None:
+    job = "command: x\nenvironment:\n  image: python:3.9\n"
+    (root / "jobs/train.yml").write_text(job, encoding="utf-8")
+    (root / "ml/innerloop.toml").write_text('[environment]\nbase = "mine:1"\n', encoding="utf-8")
+    lines = 'folder = "ml"\njob = "jobs/train.yml"'
+    lock = opened(root, f'{lines}\nenvironment = "locks/uv"').dockerfile
+    assert lock.image_of(lock.last) == "mine:1"
+    assert opened(root, lines).paths.environment == "python:3.9"
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links need a right there")

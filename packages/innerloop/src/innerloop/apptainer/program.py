@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import functools
 import sys
-from dataclasses import dataclass
 
 from ..model.apptainer import PROGRAMS, Apptainer, of_version
 from ..util import process
 from ..util.errors import UserError
+from ..util.quick_dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,6 @@ import os
 import platform
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from ..docker import image_staleness
@@ -21,6 +20,7 @@ from ..model.workspace import Workspace
 from ..util import files
 from ..util.cache_folder import cache_folder
 from ..util.errors import UserError
+from ..util.quick_dataclasses import dataclass
 from ..workspace import loader
 
 FILE, ABOUT = "image.sif", "about.json"

@@ -6,10 +6,10 @@ Reports use the manifest, not the values that it was made from.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from ..model import k8s_quantity
+from ..util.quick_dataclasses import dataclass
 from .escaping import argo_expand, kubelet_expand
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from ..model.jobs import processes
 from ..model.jobs.command import command_of, distribution_environments, job_environment
+from ..util.quick_dataclasses import dataclass
 from .escaping import placeholder
 from .task import OUTPUTS, Task
 

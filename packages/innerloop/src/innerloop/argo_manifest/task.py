@@ -5,11 +5,12 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from ..model.jobs.job import Input, Job
 from ..model.settings.argo_settings import ArgoSetting, Artifact, Store, Volume
 from ..model.settings.settings import Settings
+from ..util.quick_dataclasses import dataclass
 
 # The folder of the code in a run's image, where the command starts.
 CODE = "/code"

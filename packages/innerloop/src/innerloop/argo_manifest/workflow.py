@@ -6,7 +6,7 @@ A job is one pod, or one pod for each node; a sweep is a fan-out, a pipeline a D
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from ..model.asset_files import Find, nothing
@@ -19,6 +19,7 @@ from ..model.lint.argo_rules import no_sweep_in_a_pipeline
 from ..model.settings.argo_settings import ArgoSetting
 from ..model.settings.settings import Settings
 from ..util.errors import UserError
+from ..util.quick_dataclasses import dataclass
 from . import pod, resource_names
 from .escaping import escape, placeholder, to_argo
 from .headless_service import RENDEZVOUS, with_service

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import os
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
-from .. import local
-from ..model.shared_code import COMMON
-from ..remote import base
-from ..util import files, venvs
+from ..util.cache_folder import cache_folder
 from ..util.errors import UserError
-from ..workspace import loader
+from ..util.quick_dataclasses import dataclass
+from ..workspace import experiment_names
 from .command_table import BY_NAME
 from .help_topics import TITLES
-from .main import parser_of
 
-# The commands' modules: the cached arguments depend on them.
-COMMANDS = Path(__file__).resolve().parent.parent / "commands"
+# A key press waits for this module: what few candidates need is imported where they are found.
+
+# The commands' modules and the tables of backends: the cached arguments depend on them.
+PACKAGE = Path(__file__).resolve().parent.parent
+COMMANDS = PACKAGE / "commands"
+BACKENDS = (PACKAGE / "local" / "__init__.py", PACKAGE / "remote" / "base.py")
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,10 +129,19 @@ def _values(argument: Argument, line: Line) -> Iterator[Candidate]:
     name = line.before[0]
     if argument.choices:
         yield from map(Candidate, argument.choices)
-        if base.A_MACHINE in argument.text:
-            yield from map(Candidate, base.machine_names(line.root))
+        if argument.dest == "backend":
+            from ..remote import base
+
+            if base.A_MACHINE in argument.text:
+                yield from map(Candidate, base.machine_names(line.root))
+    elif argument.metavar == "EXP" and name == "runs" and len(line.before) > 1:
+        yield from _runs(line)
     elif argument.metavar == "EXP":
-        names = loader.open_workspace(line.root).experiments
+        if name == "runs":
+            from ..commands.runs import VERBS
+
+            yield from map(Candidate, VERBS)
+        names = experiment_names.names(line.root)
         yield from map(Candidate, names)
         # The last part of a name is enough if it is unique.
         yield from (Candidate(name.split("/")[-1]) for name in names)
@@ -152,6 +162,8 @@ def _values(argument: Argument, line: Line) -> Iterator[Candidate]:
         yield from _runs(line, "model")
         yield from _below(line.cwd, line.current)
     elif name == "share":
+        from ..model.shared_code import COMMON
+
         yield from _below(line.root / COMMON, line.current)
     elif name == "notebook":
         yield from _below(line.root / "notebooks", line.current, ".ipynb")
@@ -162,6 +174,9 @@ def _values(argument: Argument, line: Line) -> Iterator[Candidate]:
 
 def _settings(line: Line) -> Iterator[Candidate]:
     """The job's inputs or the notebook's parameters, with their current values."""
+    from ..util import files
+    from ..workspace import loader
+
     if line.before[0] == "notebook":
         from ..model.notebook import parameters
 
@@ -184,6 +199,8 @@ def _runs(line: Line, left: str = ".run") -> Iterator[Candidate]:
 
     They are those of the experiment, or of all experiments if none is named.
     """
+    from ..workspace import loader
+
     try:
         workspace = loader.open_workspace(line.root)
         slug = loader.choose_experiment(workspace, line.experiment, line.cwd, asks=False).slug
@@ -197,6 +214,8 @@ def _folder(line: Line) -> Path:
     """The folder of a file argument: the experiment's for a job or a script, else the current."""
     if line.before[0] not in ("run", "check", "submit"):
         return line.cwd
+    from ..workspace import loader
+
     workspace = loader.open_workspace(line.root)
     return (
         line.root
@@ -226,11 +245,13 @@ def commands() -> dict[str, Signature]:
     Importing every command takes too long for a Tab, so they are cached until a command's file
     changes.
     """
-    path = venvs.cache_folder() / "completion" / f"{_key()}.json"
+    path = cache_folder() / "completion" / f"{_key()}.json"
     try:
         return {name: _command(value) for name, value in json.loads(path.read_bytes()).items()}
     except (OSError, ValueError, TypeError, KeyError):
         pass
+    from ..util import files
+
     signatures = {name: _signature(name) for name in BY_NAME}
     with suppress(UserError):  # without the cache, completion is only slower
         value = {name: asdict(signature) for name, signature in signatures.items()}
@@ -244,9 +265,8 @@ def _key() -> str:
         for entry in sorted(os.scandir(COMMANDS), key=lambda entry: entry.name)
         if entry.name.endswith(".py")
     ]
-    backends = [*local.BACKENDS, *base.BACKENDS]  # values of --backend
-    text = "\n".join([str(COMMANDS), *BY_NAME, *backends, *stamps])
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    stamps += [f"{path} {path.stat().st_mtime_ns}" for path in BACKENDS]  # values of --backend
+    return f"{zlib.crc32(chr(10).join([str(COMMANDS), *BY_NAME, *stamps]).encode()):08x}"
 
 
 def _command(value: dict[str, object]) -> Signature:
@@ -260,6 +280,8 @@ def _command(value: dict[str, object]) -> Signature:
 
 
 def _signature(name: str) -> Signature:
+    from .main import parser_of
+
     actions = parser_of(name)._actions
     shown = [_argument(action) for action in actions if action.help != argparse.SUPPRESS]
     return Signature(BY_NAME[name].summary, tuple(shown))

@@ -7,10 +7,10 @@ Reading the table imports no command, so that `loop help` is fast. A command is 
 from __future__ import annotations
 
 import importlib
-from dataclasses import dataclass
 from types import ModuleType
 
 from ..util.errors import UsageError, did_you_mean
+from ..util.quick_dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,7 @@ COMMANDS = (
         "Rename an experiment with its job, links, outputs and generated files.",
     ),
     Command("add", "Experiments", "Add packages to an experiment's environment, and lock them."),
+    Command("lock", "Experiments", "Compile the locks of an experiment's environment."),
     Command("remove", "Experiments", "Remove an experiment; data and outputs stay."),
     Command(
         "share",
@@ -146,7 +147,9 @@ COMMANDS = (
         "Deploy a model to an Azure ML online endpoint, beside the current deployment.",
     ),
     Command("endpoint", "Model serving", "Show, update or delete an online endpoint."),
-    Command("runs", "Run", "List runs with scores and times; --page plots their curves."),
+    Command("runs", "Run", "List, compare, tag and remove runs; --page plots their curves."),
+    Command("tensorboard", "Run", "Start TensorBoard over the outputs of runs, on 127.0.0.1."),
+    Command("mlflow", "Run", "Start MLflow's pages over all runs, on 127.0.0.1."),
     Command("parity", "Run", "Compare what each backend would run, and explain each difference."),
     Command("doctor", "The workspace", "List what is missing on this machine, and how to fix it."),
     Command(
@@ -188,7 +191,7 @@ CACHED_COMMANDS = frozenset({"check", "list"})
 # it first, but for those that have nothing to do with a workspace.
 READING_COMMANDS = frozenset(
     {"check", "complete", "doctor", "list", "logs", "mcp", "menu"}
-    | {"outdated", "owners", "parity", "runs", "status", "verify"}
+    | {"outdated", "owners", "parity", "runs", "status", "verify", "tensorboard"}
 )
 READING_OPTIONS = frozenset({"--check", "--diff", "--dry-run", "--list"})
 WITHOUT_WORKSPACE = frozenset({"completion", "help", "init"})

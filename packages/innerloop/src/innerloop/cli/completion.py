@@ -7,6 +7,8 @@ never change.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
+from pathlib import Path
 
 from ..util.errors import UsageError
 from .candidates import candidates_or_none
@@ -80,24 +82,13 @@ POWERSHELL = """Register-ArgumentCompleter -Native -CommandName loop, loop.cmd -
 """
 
 SCRIPTS = {"bash": BASH, "zsh": ZSH, "fish": FISH, "powershell": POWERSHELL}
-# The argument that the scripts call with, in place of a shell's name.
-WORDS = "words"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("shell", metavar="SHELL", help=", ".join(SCRIPTS))
-    parser.add_argument("--describe", action="store_true", help=argparse.SUPPRESS)
-    # Windows PowerShell drops empty arguments of programs.
-    parser.add_argument("--fresh", action="store_true", help=argparse.SUPPRESS)
 
 
 def run(args: argparse.Namespace) -> int:
-    if args.shell == WORDS:
-        words = [*args.rest, ""] if args.fresh else args.rest
-        for candidate in candidates_or_none(words, args.root, args.cwd):
-            has_text = args.describe and candidate.text
-            print(f"{candidate.word}\t{candidate.text}" if has_text else candidate.word)
-        return 0
     if args.shell not in SCRIPTS:
         known = ", ".join(SCRIPTS)
         raise UsageError(
@@ -106,4 +97,18 @@ def run(args: argparse.Namespace) -> int:
             hint=f"There is completion for {known}",
         )
     print(SCRIPTS[args.shell], end="")
+    return 0
+
+
+def print_words(words: Sequence[str], root: Path, cwd: Path) -> int:
+    """What the scripts call: `completion words [--describe] [--fresh] -- WORDS`.
+
+    Windows PowerShell drops empty arguments of programs: `--fresh` says that the last word is empty.
+    """
+    at = words.index("--") if "--" in words else len(words)
+    options, line = words[:at], words[at + 1 :]
+    typed = [*line, ""] if "--fresh" in options else line
+    for candidate in candidates_or_none(typed, root, cwd):
+        has_text = "--describe" in options and candidate.text
+        print(f"{candidate.word}\t{candidate.text}" if has_text else candidate.word)
     return 0

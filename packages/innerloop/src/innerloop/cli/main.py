@@ -111,6 +111,10 @@ def dispatch(words: list[str]) -> int:
     if words in (["--version"], ["-V"]):
         print(f"innerloop {__version__}")
         return 0
+    if words[:2] == ["completion", "words"]:  # a key press: without what other commands need
+        from . import completion
+
+        return completion.print_words(words[2:], root_of(sys.argv[0]), Path.cwd())
     if not words or words[0] in ("-h", "--help"):
         words = ["help", *words[1:]]
     if words[0] in BY_NAME and words[0] not in WITHOUT_WORKSPACE:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from ..util.quick_dataclasses import dataclass
 
 EXPERIMENT = "EXP"
 # A word of an entry that stands for an answer: the question, and the default answer.
@@ -79,6 +79,8 @@ ENTRIES = (
     _entry("notebook EXP FILE.ipynb --open", "Run a notebook to an HTML page, and open it."),
     _entry("runs"),
     _entry("runs --open", "Show the scores and curves of the runs on a page in the browser."),
+    _entry("tensorboard --open", "Start TensorBoard over the outputs of runs, and open it."),
+    _entry("mlflow --open", "Start MLflow's pages over all runs, and open them."),
     _entry("parity EXP"),
     _entry("build EXP", engine=True),
     _entry("terminal EXP"),
@@ -98,6 +100,7 @@ ENTRIES = (
     _entry("new NAME --from EXP", "Create an experiment as a copy of another."),
     _entry("rename EXP NAME"),
     _entry("add EXP PACKAGE"),
+    _entry("lock EXP"),
     _entry("remove EXP"),
     _entry("share EXP CODE"),
     _entry("share EXP --list", "Show which shared code an experiment has, and its state."),

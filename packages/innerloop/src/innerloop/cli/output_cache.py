@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, TextIO, cast
 
 from .. import __version__
-from ..model.experiment_paths import SETTINGS_FILE, SOURCES
+from ..model.source_names import SETTINGS_FILE, SOURCES
 from ..util.cache_folder import cache_folder
 from ..util.printable import printable_streams, raw
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import posixpath
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,7 +23,7 @@ EXAMPLES = """Adds each package to src/EXP/environment/requirements.in and compi
 every package with hashes, and then the locks that build on it. A package that is there gets the
 version that you type. If no versions fit together, nothing changes.
 
-Without a package it compiles all locks of the experiment, as after an edit by hand.
+Without a package it compiles all locks of the experiment, as `loop lock` does.
 
 examples:
   loop add churn pandas
@@ -58,14 +59,14 @@ def run(args: argparse.Namespace) -> int:
     kind = packages.DEV if args.dev else packages.TEST if args.test else packages.JOB
     outcome = packages.add(workspace, experiment, asked, kind)
     if args.json:
-        console.print_json(_as_json(experiment, outcome))
+        console.print_json(as_json(experiment, outcome))
     else:
-        for line in _report(outcome):
+        for line in report(outcome):
             print(localized(line))
     if note := packages.lock_note(workspace, experiment, outcome):
         say(localized(note))
     if outcome.written:
-        say(localized(_next(experiment)))
+        say(localized(next_step(experiment)))
     return 0
 
 
@@ -102,8 +103,8 @@ def _requirement(word: str) -> Requirement:
     return requirement
 
 
-def _report(outcome: Outcome) -> list[str]:
-    path = f"{outcome.folder}/{outcome.source}"
+def report(outcome: Outcome) -> list[str]:
+    path = posixpath.normpath(f"{outcome.folder}/{outcome.source}")
     lines = [_line(edit, path) for edit in outcome.edits]
     locks = [name for name in outcome.written if name.endswith(".txt")]
     lines += [f"locked {outcome.folder}/{name}" for name in locks]
@@ -119,7 +120,7 @@ def _line(edit: RequirementEdit, path: str) -> str:
     return f"{edit.new} replaces {edit.old} in {path}"
 
 
-def _next(experiment: Experiment) -> str:
+def next_step(experiment: Experiment) -> str:
     if loader.current_experiment() is not None:
         return "rebuild the container to get them: Dev Containers: Rebuild Container"
     return (
@@ -128,10 +129,10 @@ def _next(experiment: Experiment) -> str:
     )
 
 
-def _as_json(experiment: Experiment, outcome: Outcome) -> dict[str, object]:
+def as_json(experiment: Experiment, outcome: Outcome) -> dict[str, object]:
     return {
         "experiment": experiment.name,
-        "file": f"{outcome.folder}/{outcome.source}",
+        "file": posixpath.normpath(f"{outcome.folder}/{outcome.source}"),
         "requirements": [
             {
                 "requirement": str(edit.new),

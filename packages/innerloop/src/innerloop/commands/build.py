@@ -54,7 +54,8 @@ def run(args: argparse.Namespace) -> int:
             hint='Set registry = "ghcr.io/owner/name" under [tool.innerloop]',
         )
     for experiment, dev in _images(args, workspace):
-        image = image_build.image_of(workspace, experiment, dev=dev)
+        # Other machines get a pushed image: it has the full lock.
+        image = image_build.image_of(workspace, experiment, dev=dev, full=args.push)
         if args.backend == sif_build.BACKEND:
             print(_image_file(args, workspace, experiment, image), flush=True)
             continue

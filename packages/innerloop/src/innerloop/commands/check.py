@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import posixpath
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from ..model.deployment import FOLDER
@@ -18,6 +18,7 @@ from ..model.workspace import NONE_YET, Workspace
 from ..util import console, files, standard_input
 from ..util.errors import UsageError, UserError, join_names
 from ..util.position import Position
+from ..util.quick_dataclasses import dataclass
 from ..workspace import loader
 from ..workspace.deploy_folder import names_in
 

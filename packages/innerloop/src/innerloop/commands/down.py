@@ -18,6 +18,8 @@ EXAMPLES = """examples:
   loop down digit_recognition
   loop down --all              every dev container of this workspace
   loop down --all --json
+
+Other services that Docker Compose started for it are stopped, and keep what is in them.
 """
 
 # Time for the programs in a container to save their work, in seconds.
@@ -49,26 +51,37 @@ def run(args: argparse.Namespace) -> int:
         experiment = loader.choose_experiment(workspace, args.experiment, args.cwd)
         containers = discovery.find(workspace, experiment)
         slugs = [experiment.slug]
+    services = discovery.services_of(containers)
     _remove(containers)
+    _stop(services)
     for slug in slugs:
         state_cache.forget(args.root, slug)
     if args.json:
-        console.print_json({"removed": [container.id for container in containers]})
+        value = {"removed": [container.id for container in containers]}
+        value["stopped"] = [service.id for service in services]
+        console.print_json(value)
     else:
         for container in containers:
             console.say(f"removed the dev container {_name(container)}")
+        for service in services:
+            console.say(f"stopped {service.name}, which Docker Compose started beside it")
         if not containers:
             console.say("there was no dev container")
     return 0
 
 
 def _remove(containers: list[Container]) -> None:
-    """Stop all of them at once, so that programs can save their work, then remove them."""
+    """Stop all of them, so that programs can save their work, then remove them."""
+    _stop(containers)
+    if containers:
+        process.run(docker_cli.remove(*(one.id for one in containers)), timeout=60)
+
+
+def _stop(containers: list[Container]) -> None:
+    """Stop all of them at once; what is in them stays."""
     running = [docker_cli.stop(one.id, GRACE) for one in containers if one.running]
     if running:
         process.run_together(*running)
-    if containers:
-        process.run(docker_cli.remove(*(one.id for one in containers)), timeout=60)
 
 
 def _is_current(workspace: Workspace, container: Container) -> bool:

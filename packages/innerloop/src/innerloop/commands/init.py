@@ -12,6 +12,7 @@ from pathlib import Path
 from ..model.settings.orchestrators import AZURE_DEVOPS, GITHUB
 from ..scaffold import init, workspace_template
 from ..scaffold.adopt import adoption, report
+from ..scaffold.adopt.proposal import Wishes
 from ..util import console, user_shell
 from ..util.console import say
 from ..util.errors import UsageError
@@ -36,12 +37,14 @@ would add, and asks:
   innerloop init --here                              in this folder
   innerloop init --here ../forecasts --dry-run       shows it, and writes nothing
   innerloop init --here --yes                        does not ask
+  innerloop init --here --only 'jobs/*.yml'          only the jobs in these files
+  innerloop init --here --steps                      also each step of a pipeline by itself
   innerloop init --here --container                  with a dev container for the whole repository
 """
 
 # What `--here` has no use for: the repository has its own.
 _OF_NEW = ("example", "orchestrators", "no_git")
-_OF_HERE = ("container", "yes", "json")
+_OF_HERE = ("container", "yes", "json", "only", "steps")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -58,6 +61,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--container",
         action="store_true",
         help="with --here: also generate a dev container for the whole repository",
+    )
+    parser.add_argument(
+        "--only",
+        metavar="GLOB",
+        action="append",
+        help="with --here: only jobs and components in these files (jobs/*.yml), or below a folder",
+    )
+    parser.add_argument(
+        "--steps",
+        action="store_true",
+        help="with --here: also an experiment for each component that is a step of a pipeline",
     )
     parser.add_argument("--yes", action="store_true", help="with --here: do not ask")
     parser.add_argument("--json", action="store_true", help="with --here: print one JSON object")
@@ -128,7 +142,7 @@ def _require_fitting(args: argparse.Namespace) -> None:
 def _adopt(args: argparse.Namespace) -> int:
     wanted = adoption.AdoptionRequest(
         folder=real_path(Path(args.cwd, args.folder or ".")),
-        container=args.container,
+        wishes=Wishes(args.container, tuple(args.only or ()), args.steps),
         wheel=None if args.wheel is None else real_path(Path(args.cwd, args.wheel)),
         root=args.root,
     )

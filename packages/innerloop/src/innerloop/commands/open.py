@@ -6,7 +6,7 @@ import argparse
 import os
 from urllib.parse import quote
 
-from ..devcontainers import cli_argv, up
+from ..devcontainers import cli_argv, editor_extension, up
 from ..model.experiment import Experiment
 from ..model.workspace import Workspace
 from ..remote import base
@@ -36,6 +36,7 @@ def run(args: argparse.Namespace) -> int:
     if args.backend:
         return _elsewhere(args, workspace, experiment)
     container = up.up(workspace, experiment, say=console.say, ask=console.ask)
+    editor_extension.offer(container, args.root)
     config = os.path.join(workspace.identity, *path_of(experiment).split("/"))
     uri = cli_argv.folder_uri(workspace.identity, config, container.folder)
     by_hand = (

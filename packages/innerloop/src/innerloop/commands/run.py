@@ -15,7 +15,7 @@ from ..model.lint.finding import Finding
 from ..model.run import Run
 from ..model.workspace import Workspace
 from ..remote import base
-from ..runner import dry_run, gpu_option
+from ..runner import device_claims, dry_run, gpu_option
 from ..util import argtypes, console, selection
 from ..util.errors import UsageError
 from ..workspace import loader
@@ -51,8 +51,9 @@ a sweep job:
   loop run EXP                                the first value of each choice, the middle of a range
   loop run EXP --set search_space.lr=0.01     one trial with this value
   loop run EXP --trials 8 --seed 1            eight trials by its sampling rule, then their table
-  (one after another; limits.max_total_trials, trial_timeout and timeout apply; the metric is read
-  from the trial's outputs/metrics.json, or from what it logs with MLflow)
+  loop run EXP --trials 8 --parallel 2        two at once, each on a GPU of its own if there are some
+  (limits.max_total_trials, max_concurrent_trials, trial_timeout and timeout apply; the metric is
+  read from the trial's outputs/metrics.json, or from what it logs with MLflow)
 
 a pipeline job:
   loop run EXP --file pipeline.yml            every step, each in its own environment
@@ -113,7 +114,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--trials",
         type=partial(argtypes.count, of="trials"),
         metavar="N",
-        help="a sweep: run N trials, one after another",
+        help="a sweep: run N trials",
+    )
+    parser.add_argument(
+        "--parallel",
+        type=partial(argtypes.count, of="parts at once"),
+        metavar="P",
+        help="trials or steps at once (default: as the job and this machine's GPUs allow)",
     )
     parser.add_argument(
         "--seed", type=int, metavar="S", help="with --trials: the same seed draws the same trials"
@@ -141,6 +148,9 @@ def _run(args: argparse.Namespace, session: DebugSession | None = None) -> int:
     workspace = loader.open_workspace(args.root)
     experiment, file = loader.choose_job(workspace, args.experiment, args.file, args.cwd)
     experiment = gpu_option.applied(experiment, args.gpus)
+    is_here = isinstance(args.backend, str)
+    if is_here and not args.dry_run and args.trials is None:
+        experiment = device_claims.for_run(experiment, console.say)
     job = loader.open_job(workspace, experiment, file, args.set)
     if args.ask:
         from ..runner.prompt_inputs import ask
@@ -262,7 +272,7 @@ def _sweep(
     sweep = sweep_executor.plan(job, first, drawn)
     prepare = partial(execute.prepare, backend=args.backend, trusted=args.trust)
     if not args.dry_run:
-        return sweep_executor.carry_out(sweep, prepare)
+        return sweep_executor.carry_out(sweep, prepare, args.parallel)
     trials = sweep_executor.requests(sweep, prepare)
     dry_run.show_several(dry_run.summary(first, trials), "trials", trials, as_json=args.json)
     for note in drawn.notes:
@@ -306,7 +316,7 @@ def _pipeline(
     if not args.dry_run:
         if obstacle is not None:
             raise obstacle
-        return pipeline_executor.carry_out(planned, prepare)
+        return pipeline_executor.carry_out(planned, prepare, args.parallel)
     steps, errors = pipeline_plan.requests(planned, prepare)
     notes = [f"a real run needs more: {error.message()}" for error in planned.run.missing]
     request = dry_run.summary(planned.run, steps, notes)
@@ -338,6 +348,9 @@ def _check_options(args: argparse.Namespace, job: Job) -> None:
         raise _not_applicable("only one trial can be debugged", "Omit --trials or --debug")
     if args.debug and is_pipeline and not args.step:
         raise _not_applicable("only one step can be debugged", "Name it with --step")
+    if args.parallel is not None and (args.step or (args.trials is None and not is_pipeline)):
+        what = "--parallel is for the trials of a sweep and the steps of a pipeline"
+        raise _not_applicable(what, "Add --trials N, or omit --parallel")
     if args.seed is not None and args.trials is None:
         raise _not_applicable("--seed is for drawing trials", "Add --trials N")
     if is_pipeline and args.script:

@@ -58,7 +58,8 @@ def run(args: argparse.Namespace) -> int:
     else:
         outcome = engine.sync(args.root, resolution, args.eject)
     lost = _lost(args, outcome) if args.check else []
-    for line in (*outcome.problems, *outcome.notes, *lost):
+    new = [] if dry else git_ignored.of_new(args.root, outcome.created)
+    for line in (*outcome.problems, *outcome.notes, *lost, *new):
         say(line)
     if args.diff:
         for change in outcome.changes:

@@ -59,7 +59,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--list", action="store_true", help="list the tests, as their files have them; run nothing"
     )
     parser.add_argument("--json", action="store_true", help="with --list: one JSON array on stdout")
-    parser.add_argument("--junit", metavar="FILE", help="write the results as JUnit XML, for CI")
+    parser.add_argument(
+        "--junit",
+        metavar="FILE",
+        help="write the results as JUnit XML, for CI; as JSON if FILE ends with .json",
+    )
     parser.add_argument(
         "--debug",
         action="store_true",

@@ -8,13 +8,14 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 from ..model.pytest_settings import names_a_path
 from ..util import console, locked_environments, process, tables, venvs
 from ..util.errors import UserError
 from ..util.printable import raw
+from ..util.quick_dataclasses import dataclass
 from ..workspace import formatter_files, loader
 
 EXAMPLES = """steps:

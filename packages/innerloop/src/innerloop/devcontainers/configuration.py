@@ -12,18 +12,19 @@ import os
 import posixpath
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
 from ..docker.image_staleness import CONFIGURATION, configuration_label
 from ..model.container import Mount
-from ..model.dockerfiles.dockerfile import pruned
+from ..model.dockerfiles.dockerfile import whole
 from ..model.experiment import Experiment
 from ..model.workspace import Workspace
 from ..sync.render.devcontainer_json import path_of
 from ..util import files, jsonc
 from ..util.errors import UserError
+from ..util.quick_dataclasses import dataclass
 from ..workspace import loader
 
 Json = Any
@@ -221,7 +222,7 @@ def _is_edited(root: Path, experiment: Experiment) -> bool:
     if not experiment.paths.is_generated:
         return False
     text = files.read_text(root / experiment.paths.dockerfile)
-    return text is not None and text.split() != pruned(experiment.dockerfile, None).split()
+    return text is not None and text.split() != whole(experiment.dockerfile).split()
 
 
 def _files(root: Path, path: str, value: Mapping[str, Json]) -> dict[str, str]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import posixpath
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +27,7 @@ from ..model.paths import is_within
 from ..model.workspace import Workspace
 from ..util import git_folders
 from ..util.errors import UserError
+from ..util.quick_dataclasses import dataclass
 from ..workspace import asset_catalogue, folder_reader, loader, text_links
 
 # Where the devcontainer CLI and VS Code mount a folder, if the configuration names no other place.

@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
 from ..util import process
 from ..util.errors import UserError
+from ..util.quick_dataclasses import dataclass
 from . import cli_argv
 
 # Lines about the generated commands, which are not shown.

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -17,10 +16,14 @@ from ..model.experiment import Experiment
 from ..model.workspace import Workspace
 from ..sync.render.devcontainer_json import path_of
 from ..util import process
+from ..util.quick_dataclasses import dataclass
 
 CONFIG = "devcontainer.config_file"
 FOLDER = "devcontainer.local_folder"
 METADATA = "devcontainer.metadata"
+# Docker Compose's own labels, the same in all of its versions: the name of a project, its folder.
+PROJECT = "com.docker.compose.project"
+PROJECT_FOLDER = "com.docker.compose.project.working_dir"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,34 @@ def of_workspace(workspace: Workspace) -> list[Container]:
     return _matching(lambda labels: _normal(labels.get(FOLDER, "")) == folder)
 
 
+def services_of(containers: Sequence[Container]) -> list[Container]:
+    """The running containers that Docker Compose started for these dev containers alone."""
+    projects = {_project_of(one.labels) for one in containers} - {None}
+    if not projects:
+        return []
+    there = _matching(lambda labels: _project_of(labels) in projects, label=PROJECT)
+    return services_among(there, containers)
+
+
+def services_among(there: Sequence[Container], of: Sequence[Container]) -> list[Container]:
+    """Those of the same projects that run, a database for example.
+
+    The services of a project are also those of another running dev container in it: none is theirs
+    alone.
+    """
+    ids = {one.id for one in of}
+    others = [one for one in there if one.running and one.id not in ids]
+    in_use = {_project_of(one.labels) for one in others if one.config}
+    projects = {_project_of(one.labels) for one in of} - {None} - in_use
+    return [one for one in others if _project_of(one.labels) in projects]
+
+
+def _project_of(labels: Mapping[str, str]) -> tuple[str, str] | None:
+    """Two clones may have projects of one name; the folder tells them apart."""
+    name = labels.get(PROJECT, "")
+    return (name, _normal(labels.get(PROJECT_FOLDER, ""))) if name else None
+
+
 def labels_of(workspace: Workspace, experiment: Experiment) -> dict[str, str]:
     """Labels for the CLI to identify the container by.
 
@@ -95,9 +126,9 @@ def _on_host(workspace: Workspace, path: str) -> str:
     return os.path.join(workspace.identity, *path.split("/"))
 
 
-def _matching(match: Callable[[Mapping[str, str]], bool]) -> list[Container]:
-    """The dev containers on this machine whose labels match; empty without an engine."""
-    filters = quote(json.dumps({"label": [CONFIG]}))
+def _matching(match: Callable[[Mapping[str, str]], bool], label: str = CONFIG) -> list[Container]:
+    """The containers on this machine with a label, whose labels match; empty without an engine."""
+    filters = quote(json.dumps({"label": [label]}))
     listed = engine.api_get(f"/containers/json?all=1&filters={filters}")
     if listed is not None:
         ids = [item["Id"] for item in listed if match(item.get("Labels") or {})]
@@ -105,7 +136,7 @@ def _matching(match: Callable[[Mapping[str, str]], bool]) -> list[Container]:
         return [_container(item) for item in details if item]
     if not client.is_installed():
         return []
-    ids = process.run(docker_cli.container_ids(CONFIG)).out.split()
+    ids = process.run(docker_cli.container_ids(label)).out.split()
     try:
         details = json.loads(process.run(docker_cli.inspect_containers(*ids)).out) if ids else []
     except ValueError:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import posixpath
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from ..model.container import Mount
 from ..model.workspace import Workspace
 from ..util import git_folders
 from ..util.git_folders import GitFolders
+from ..util.quick_dataclasses import dataclass
 
 # Where the devcontainer CLI and VS Code mount a folder, if the configuration names no other place.
 _PARENT = "/workspaces"

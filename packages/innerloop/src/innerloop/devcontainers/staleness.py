@@ -6,7 +6,6 @@ Checked when the folder is opened, by `loop doctor`, and before a program runs i
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -17,6 +16,7 @@ from ..model.experiment import Experiment
 from ..model.workspace import Workspace
 from ..sync.render.devcontainer_json import CHECKSUMS, CONFIGURATION, MADE_FROM
 from ..util.errors import UserError
+from ..util.quick_dataclasses import dataclass
 from ..workspace import loader
 from . import configuration, discovery, state_cache
 from .configuration import Configuration
@@ -85,6 +85,10 @@ def of_container(
         return image_staleness.of_labels(
             container.labels, environment, config.decisive, config.path
         )
+    note = state_cache.read(Path(workspace.root), experiment.slug, container.id)
+    if note is not None and note.configuration:
+        kept = {image_staleness.CONFIGURATION: note.configuration}
+        return image_staleness.of_configuration(kept, config.decisive, config.path)
     made_from = state_cache.made_from(Path(workspace.root), experiment.slug, container)
     if made_from is None:
         return []

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from ..docker import docker_cli
 from ..sync.render.devcontainer_json import CHECKSUMS, CONFIGURATION, MADE_FROM
 from ..util import files, json_records, process
 from ..util.json_records import Record, RecordError
+from ..util.quick_dataclasses import dataclass
 from .discovery import Container
 
 
@@ -32,7 +33,9 @@ class Note:
     """Facts about one container.
 
     `whole`: `loop up` saw its creation succeed. `env` is what a login shell of `user` sets in
-    addition to the container's own variables.
+    addition to the container's own variables. `configuration`: what devcontainer.json and the files
+    that it names said at the creation, for a container that cannot have that in a label, as one of
+    Docker Compose; "" if nobody noted it.
     """
 
     container: str
@@ -41,6 +44,7 @@ class Note:
     env: Mapping[str, str] = field(default_factory=dict)
     whole: bool = False
     made_from: MadeFrom | None = None
+    configuration: str = ""
 
 
 def read(root: Path, slug: str, container: str) -> Note | None:
@@ -66,6 +70,7 @@ def _note(record: Record) -> Note:
             if made_from is not None
             else None
         ),
+        configuration=record.as_str("configuration", ""),
     )
 
 

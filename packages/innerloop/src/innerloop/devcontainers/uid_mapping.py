@@ -13,11 +13,12 @@ import os
 import re
 import shlex
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from ..docker.engine import Engine
 from ..model.container import PODMAN
+from ..util.quick_dataclasses import dataclass
 
 NEW_USER = "dev"
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -33,6 +33,7 @@ from ..model.workspace import Workspace
 from ..util import consent, files, process
 from ..util.errors import UserError
 from ..util.position import Position
+from ..util.quick_dataclasses import dataclass
 from ..workspace import loader
 from . import (
     cli_argv,
@@ -297,7 +298,8 @@ def _create(options: UpOptions, image: Image, facts: engine.Engine, old: Sequenc
     if options.config.kind == "compose":
         _remove(*old)
         outcome = _cli_up(options, None, gpu.use and "--gpus" in gpu.options)
-        return _up(options, "created", _learn(options, outcome), "", ())
+        made_from = image_staleness.configuration_label(options.config.decisive)
+        return _up(options, "created", _learn(options, outcome, made_from), "", ())
     name, user = dev_image.prepare(
         options.workspace,
         options.experiment,
@@ -411,8 +413,8 @@ def _build_error(options: UpOptions, outcome: CliOutcome) -> UserError | None:
     return None
 
 
-def _learn(options: UpOptions, outcome: CliOutcome) -> state_cache.Note:
-    """Ask the new container for its facts and cache them."""
+def _learn(options: UpOptions, outcome: CliOutcome, configuration: str = "") -> state_cache.Note:
+    """Ask the container for its facts and cache them, with what it was made from (or was before)."""
     containers = options.containers()
     container = next((one for one in containers if one.id == outcome.container), None)
     if container is None:
@@ -425,7 +427,10 @@ def _learn(options: UpOptions, outcome: CliOutcome) -> state_cache.Note:
     note = state_cache.learn(
         container, outcome.user, outcome.folder, options.config.value, whole=True
     )
-    return state_cache.write(options.root, options.experiment.slug, note)
+    slug = options.experiment.slug
+    before = state_cache.read(options.root, slug, container.id)
+    kept = configuration or (before.configuration if before is not None else "")
+    return state_cache.write(options.root, slug, replace(note, configuration=kept))
 
 
 def _up(

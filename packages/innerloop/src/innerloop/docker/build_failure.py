@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from ..model.dockerfiles.dockerfile import Dockerfile, Stage, needed_stages
 from ..model.dockerfiles.dockerfile_mounts import is_added, plain_step
 from ..model.dockerfiles.instructions import Instruction, parse_instructions
 from ..util.errors import UserError
 from ..util.printable import one_line
+from ..util.quick_dataclasses import dataclass
 
 _LONGEST = 200
 # A builder's header of a step: its number and its text.

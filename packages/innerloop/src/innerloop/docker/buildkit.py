@@ -10,7 +10,6 @@ import os
 import re
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from ..model.container import PODMAN
@@ -18,6 +17,7 @@ from ..model.dockerfiles.dockerfile_mounts import OURS, BuildMounts, mounted, se
 from ..model.workspace import Workspace
 from ..util import network, process, venvs
 from ..util.network import Network
+from ..util.quick_dataclasses import dataclass
 from . import client, docker_cli
 
 CA = f"{OURS}ca"

@@ -12,13 +12,13 @@ import json
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..model.container import DOCKER, PODMAN, EngineKind
 from ..util import files, process
 from ..util.errors import UserError
+from ..util.quick_dataclasses import dataclass
 from ..workspace import loader
 from ..workspace.root import root_of
 from .engine_facts import EngineFacts

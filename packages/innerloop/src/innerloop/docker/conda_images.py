@@ -75,11 +75,12 @@ def python_note(image: Image, image_id: str, packages: conda.CondaFile) -> tuple
     """A note if the image's Python is another than the conda file asks for.
 
     Without conda, pip installs into the Python that the base image has. The image is asked once;
-    its answer is kept beside its Dockerfile.
+    its answer is kept in the cache: the folder of its build may be one of the workspace.
     """
     if not packages.python or not image_id:
         return ()
-    kept = Path(image.context, "python-version")
+    of_image = hashlib.sha256(image.name.encode()).hexdigest()[:16]
+    kept = venvs.cache_folder() / "conda" / f"{of_image}.python-version"
     id_, _, version = (files.read_text(kept) or "").partition(" ")
     if id_ != image_id:
         look = ["sh", "-c", "(python --version || python3 --version) 2>&1"]

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ..model.container import APART, ContainerSpec
 from ..model.run import Request
-from ..util import console, gate, peers, process
+from ..util import console, process
 from . import client, docker_cli
 
 RELAY = Path(__file__).resolve().parent.parent / "in_env_scripts" / "debugger" / "relay.py"
@@ -49,6 +49,8 @@ def opened(request: Request) -> Iterator[Request]:
         open_ports = tuple(replace(port, gated=False) for port in container.ports)
         yield replace(request, container=replace(container, ports=open_ports))
         return
+    from ..util import gate  # here: few runs publish a port
+
     with ExitStack() as gates:
         for port in ports:
             relay = gate.RelayCommand(_relay_argv(container, python, port.container), {})
@@ -89,6 +91,8 @@ def user_of(port: int) -> tuple[str, str]:
 
 def _python_of(container: ContainerSpec) -> tuple[str, str]:
     """The path of a Python in the image, or why its ports can have no gate."""
+    from ..util import gate, peers
+
     if os.environ.get(gate.OPEN_PORTS) == "1":
         return "", f"{gate.OPEN_PORTS} is set"
     if reason := peers.why_unknown():

@@ -13,12 +13,12 @@ import os
 import re
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from ..model.container import EXPERIMENT_LABEL, WORKSPACE_LABEL, Mount
 from ..model.workspace import Workspace
 from ..util import files, process
+from ..util.quick_dataclasses import dataclass
 from . import docker_cli
 from .engine import Engine
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
 from ..model.container import EXPERIMENT_LABEL, RUN_LABEL, WORKSPACE_LABEL
 from ..util import process
 from ..util.errors import UserError
+from ..util.quick_dataclasses import dataclass
 from . import client, docker_cli, engine
 
 
@@ -23,7 +23,8 @@ class OwnContainer:
     """A container of ours.
 
     `state` is Docker's ("running", "paused", "exited" ...). `started` and `finished` are times as
-    Docker has them; `exit_code` counts once it has ended.
+    Docker has them; `exit_code` counts once it has ended. `pid` is that of its first process on the
+    engine's machine, 0 while there is none.
     """
 
     id: str
@@ -33,6 +34,7 @@ class OwnContainer:
     exit_code: int = 0
     started: str = ""
     finished: str = ""
+    pid: int = 0
 
     @property
     def is_alive(self) -> bool:
@@ -128,4 +130,5 @@ def _parse(value: Mapping[str, Any]) -> OwnContainer:
         exit_code=int(state.get("ExitCode") or 0),
         started=str(state.get("StartedAt") or ""),
         finished=str(state.get("FinishedAt") or ""),
+        pid=int(state.get("Pid") or 0),
     )

@@ -9,13 +9,14 @@ import stat
 import sys
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 from urllib.parse import quote
 
 from ..model.container import BASES_LABEL, DIGEST_LABEL, DOCKER, PODMAN
 from ..util import host_gpus, process
 from ..util.errors import UserError
+from ..util.quick_dataclasses import dataclass
 from ..workspace import loader
 from . import client, docker_cli, engine_facts
 from .client import Client

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Literal
 
 from ..model.container import EngineKind
+from ..util.quick_dataclasses import dataclass
 
 # Who owns on this machine what a user of a container writes into a mounted folder: the user with
 # the same number, this person alone for root of the container, or this person whoever it is.

@@ -10,7 +10,6 @@ from __future__ import annotations
 import functools
 import json
 import os
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -126,6 +125,8 @@ def _has_other_files(address: str, root: str) -> bool:
     A file tells that is only here. An engine that looks for the image first (Podman) does not; then
     the address decides.
     """
+    import secrets
+
     with _file_of_our_own(root) as path:
         here, nowhere = process.run_together(
             docker_cli.mounts_nothing(path),
@@ -145,6 +146,8 @@ def _file_of_our_own(root: str) -> Iterator[str]:
 
     The workspace's folder itself where nothing can be written.
     """
+    import secrets  # here: only an engine that may be elsewhere needs it
+
     path = Path(root, SCRATCH, f"engine-{secrets.token_hex(8)}")
     try:
         files.write_text(path, "")

@@ -8,12 +8,12 @@ AMD's GPUs are device files.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 from ..model.gpu import Gpu, GpuSetting
 from ..util.errors import UserError
 from ..util.host_gpus import HostGpus, VendorGpus
+from ..util.quick_dataclasses import dataclass
 
 CDI_NVIDIA = "nvidia.com/gpu"
 # What a trial shows: a device in the container, a container that started without one, an engine

@@ -5,9 +5,9 @@ The image has the digest of environment/ as a label: that label decides, not the
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
-import shutil
 from collections.abc import Mapping, Sequence
 
 from ..model.container import (
@@ -21,12 +21,13 @@ from ..model.dockerfiles.dockerfile import Dockerfile, pruned
 from ..model.environment import Image
 from ..model.experiment import Experiment
 from ..model.workspace import Workspace
-from ..util import console, process, tables
+from ..util import console, process
 from ..util.errors import UserError
 from ..util.position import Position
 from ..util.progress import Progress
+from ..workspace import cpu_locks
 from ..workspace.loader import context_of, digest_of
-from . import build_failure, buildkit, docker_cli, image_registry, image_staleness
+from . import buildkit, docker_cli, image_registry, image_staleness
 from .engine import Engine, labels_of, raise_if_gone
 
 TAIL = 30
@@ -34,11 +35,17 @@ _LOST_LAYER = re.compile(r"failed to get digest sha256:|[Nn]o such image: sha256
 
 
 def image_of(
-    workspace: Workspace, experiment: Experiment, dev: bool = False, test: bool = False
+    workspace: Workspace,
+    experiment: Experiment,
+    dev: bool = False,
+    test: bool = False,
+    *,
+    full: bool = False,
 ) -> Image:
     """The experiment's image for runs; with `dev`, the image of its development stage.
 
-    With `test` that of its stage for tests, if it has one.
+    With `test` that of its stage for tests, if it has one. It has the lock for the CPU where this machine
+    takes that; with `full` never, as for an image that other machines get.
     """
     tests = experiment.test_stage if test else None
     stage = tests or experiment.dev_stage
@@ -48,12 +55,17 @@ def image_of(
     if experiment.paths.source == "image":
         return Image(experiment.paths.environment)
     context = context_of(workspace, experiment)
+    digest, dockerfile = digest_of(context), experiment.dockerfile
+    lock = cpu_locks.CpuLock() if full else cpu_locks.lock_for(workspace, experiment)
+    if (with_lock := lock.dockerfile_of(experiment)) is not None:
+        digest = hashlib.sha256(f"{digest}\0{lock.path}\0{lock.text}".encode()).hexdigest()
+        dockerfile = with_lock
     return Image(
         name=f"{workspace.image_name}/{image_name_part(experiment.slug)}:{tag}",
         target=target,
-        digest=digest_of(context),
+        digest=digest,
         context=context.folder,
-        dockerfile=experiment.dockerfile,
+        dockerfile=dockerfile,
         files=context if context.is_shared else None,
     )
 
@@ -204,6 +216,10 @@ class BuildLog:
         if not self._progress.is_live:
             self._progress.line(f"  {text}")
         elif _STEP.match(text):
+            import shutil
+
+            from ..util import tables
+
             width = shutil.get_terminal_size().columns - len("  ")
             self._progress.line(f"  {tables.cut(' '.join(text.split()), max(width, 20))}")
         else:
@@ -257,6 +273,8 @@ def failure(
     """
     last_lines = [line for line in lines if line.strip()][-TAIL:]
     tail = "\n".join(f"    {line}" for line in last_lines)
+    from . import build_failure
+
     reason = build_failure.explain(dockerfile, target, lines, sent)
     return UserError(
         f"the image cannot be built: {reason.reason}\n{tail}\n ",

@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from ..model.container import DIGEST_LABEL
 from ..util import process
 from ..util.errors import UserError
+from ..util.quick_dataclasses import dataclass
 from . import docker_cli
 
 

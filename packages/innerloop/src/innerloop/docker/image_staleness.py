@@ -112,13 +112,19 @@ def of_labels(
     changes = _changes(_loads(labels.get(FILES)), files_of(environment), as_context(environment))
     bases = changed_bases(labels.get(BASES_LABEL, ""))
     changes += [f"the base image {base} changed" for base in bases]
+    return [*changes, *of_configuration(labels, configuration, name)]
+
+
+def of_configuration(
+    labels: Mapping[str, str], configuration: Mapping[str, Any], name: str
+) -> list[str]:
+    """What has changed of the configuration alone; at most one phrase."""
     before = _loads(labels.get(CONFIGURATION))
-    if before is not None:
-        now = _keys(configuration)
-        keys = sorted(k for k in {*before, *now} if before.get(k) != now.get(k))
-        if keys:
-            changes.append(f"{name} changed ({', '.join(keys)})")
-    return changes
+    if before is None:
+        return []
+    now = _keys(configuration)
+    keys = sorted(k for k in {*before, *now} if before.get(k) != now.get(k))
+    return [f"{name} changed ({', '.join(keys)})"] if keys else []
 
 
 def of_checksums(checksums: Mapping[str, str], environment: Path | BuildContext) -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..model.container import image_name_part
 from ..model.dockerfiles import dockerfile
-from ..model.dockerfiles.lock_dockerfile import UV_LOCK, usual_base
+from ..model.dockerfiles.lock_dockerfile import of_lock, usual_base
 from ..model.environment import Image
 from ..model.environment_lock import EnvironmentLock
 from ..model.experiment import Experiment
@@ -20,9 +20,10 @@ def image_on(
     workspace: Workspace, experiment: Experiment, lock: EnvironmentLock, base: str = ""
 ) -> Image:
     """The image that is built from the lock, on a base image ("": the usual one of its kind)."""
-    text = lock.dockerfile(base)
-    parts = (text, lock.key, *(text for _, text in _of_uv(lock)))
-    digest = hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()
+    text = of_lock(lock, base, uv=locked_environments.text_of("uv") if lock.is_uvs else "")
+    digest = hashlib.sha256(
+        "\0".join((text, lock.key)).encode("utf-8", "surrogateescape")
+    ).hexdigest()
     context = venvs.cache_folder() / "lock-images" / digest[:16]
     kind = image_name_part(f"{experiment.slug}-{lock.source.kind}-{digest[:8]}")
     name = f"{workspace.image_name}/{kind}"
@@ -38,12 +39,6 @@ def note_on(lock: EnvironmentLock, base: str = "") -> str:
 
 def write_context(image: Image, lock: EnvironmentLock) -> None:
     """Write the files that the image's Dockerfile copies."""
-    for name, text in (*lock.files, *_of_uv(lock)):
+    files.make_folder(Path(image.context))
+    for name, text in lock.files:
         files.write_text(Path(image.context, posixpath.basename(name)), text, readable=True)
-
-
-def _of_uv(lock: EnvironmentLock) -> list[tuple[str, str]]:
-    """The lock of uv itself, for a lock that it installs."""
-    if not lock.is_uvs:
-        return []
-    return [(UV_LOCK, locked_environments.lock_of("uv").read_text(encoding="utf-8"))]

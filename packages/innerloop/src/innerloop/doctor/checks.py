@@ -9,12 +9,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Literal
 
 from ..model.experiment import Experiment
 from ..model.workspace import Workspace
+from ..util.quick_dataclasses import dataclass
 
 # Limit for one program's answer, in seconds.
 PATIENCE = 15.0

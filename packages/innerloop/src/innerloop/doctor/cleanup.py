@@ -11,7 +11,7 @@ import posixpath
 import re
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from ..runner import environment_resolver
 from ..sync import engine
 from ..util import files, json_records, process, venvs
 from ..util.errors import UserError
+from ..util.quick_dataclasses import dataclass
 from ..util.undo_journal import Delete, DropEmpty
 from ..workspace import loader
 
@@ -35,6 +36,7 @@ IN_DOCKER = {"containers", "images", "volumes"}
 # Outputs are results: they are removed only if the person names this kind.
 DEFAULT_KINDS = KINDS[:-1]
 VOLUME = "innerloop-cache-"
+KEPT = "it is kept: `loop runs keep RUN --remove` takes that back"
 
 
 @dataclass(frozen=True, slots=True)
@@ -386,13 +388,25 @@ def _current_environments(workspace: Workspace) -> Iterator[Path]:
                 )
 
 
-def _outputs(workspace: Workspace, older_than: float) -> Iterator[Removable]:
+def outputs(workspace: Workspace, names: Collection[str]) -> list[Removable]:
+    """The outputs of runs, whose folders are named relative to the workspace's root."""
+    return [item for item in _outputs(workspace, -1, names) if item.name in names]
+
+
+def _outputs(
+    workspace: Workspace, older_than: float, names: Collection[str] | None = None
+) -> Iterator[Removable]:
     root = Path(workspace.root)
-    in_use = _in_use(workspace)
     runs = {run.folder: run for run in past_runs.find(root)}
+    kept_by_person = {
+        str(root.joinpath(*run.folder.split("/")[:3])): KEPT
+        for run in runs.values()
+        if run.said.kept
+    }
+    in_use = kept_by_person | _in_use(workspace)
     for path in sorted((root / "outputs").glob("*/*")):
         name = path.relative_to(root).as_posix()
-        if path.is_symlink() or not path.is_dir():
+        if path.is_symlink() or not path.is_dir() or (names is not None and name not in names):
             continue
         days = (time.time() - path.stat().st_mtime) / 86400
         if days >= older_than:

@@ -29,7 +29,6 @@ PROGRAMS: list[tuple[str, State, str, str]] = [
         "Install Git for Windows, which brings bash" if os.name == "nt" else "Install bash",
     ),
     ("git", "note", "", "Install git"),
-    ("uv", "note", "it makes environments faster", "`pip install uv`"),
 ]
 
 

@@ -12,7 +12,7 @@ from ..util.wheels import PLATFORMS, LockedPackage, Target
 from .checks import Checkup, Fact
 
 _PIN = "scripts/loop-requirements.txt"
-_GROUPS = ("azure", "debugger", "format", "kubernetes", "mcp", "pytest")
+_GROUPS = ("azure", "debugger", "format", "kubernetes", "mcp", "mlflow", "pytest", "tensorboard")
 _VENDOR = "`scripts/loop vendor` brings them in line"
 
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..model import secrets
 from ..util import files, git, git_folders, process
 from ..util.errors import UserError
 from ..util.printable import as_unicode
+from ..util.quick_dataclasses import dataclass
 
 # Folders that are never code, also where a repository does not ignore them.
 NOT_CODE = ("outputs/", "data/", ".innerloop/")
@@ -155,6 +155,8 @@ def _patch_of(top: str, paths: list[str], env: Mapping[str, str]) -> tuple[str, 
 
     What is searched is the patch itself, so no file can change between the search and the copy.
     """
+    from ..model import secrets  # here, as below: often there is nothing to copy
+
     answer = process.run(git.diff(top, paths), env=env, timeout=60, exact=True)
     if answer.ok and secrets.by_content(answer.out) is None:
         return answer.out, paths
@@ -167,6 +169,8 @@ def _patch_of(top: str, paths: list[str], env: Mapping[str, str]) -> tuple[str, 
 
 def _may_be_copied(root: Path, path: str, is_untracked: bool) -> bool:
     """Whether a file's name and content may be in a patch. A link is copied as its text."""
+    from ..model import secrets
+
     full = root / path
     if path.endswith("/"):
         return False  # another repository in this one

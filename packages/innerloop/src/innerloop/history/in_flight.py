@@ -12,7 +12,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from ..model.experiment import Experiment
 from ..util import change_folder, files, process, process_identity
 from ..util.errors import UserError
 from ..util.process_identity import ProcessIdentity
+from ..util.quick_dataclasses import dataclass
 
 FOLDER = ".innerloop/running"
 

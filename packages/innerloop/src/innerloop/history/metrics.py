@@ -1,15 +1,15 @@
-"""A metric of a finished run, from the files that it wrote: JSON, or MLflow's."""
+"""A metric of a finished run, from the files that it wrote."""
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from ..util import files
 from ..util.errors import UserError
-from . import metric_values, recorder
-from .past_runs import metrics_of
+from . import json_metrics, recorder, written_metrics
 
 # Larger JSON files are not read (bytes).
 _LARGEST = 5_000_000
@@ -18,29 +18,13 @@ _LARGEST = 5_000_000
 def find(folder: Path, name: str) -> float | None:
     """The last value of a metric in a run's outputs, finite or not; None if it is not there.
 
-    Sources in this order: MLflow's own files, metrics.json and metrics.jsonl, any other JSON file. In
-    JSON, "test/accuracy" is also found as "test.accuracy".
+    It is looked for where all metrics of a run are (see `written_metrics`), then in any other JSON
+    file. "test/accuracy" is also found as "test.accuracy".
     """
-    return next((value for value in (*_of_mlflow(folder, name), *_of_json(folder, name))), None)
-
-
-def _of_mlflow(folder: Path, name: str) -> Iterator[float]:
-    """Each line is "timestamp value step"; the newest file belongs to the last run."""
-    pattern = f"mlruns/*/*/metrics/{_literal(name)}"
-    paths = [path for path in folder.glob(pattern) if path.is_file()]
-    for path in sorted(paths, key=lambda path: path.stat().st_mtime, reverse=True):
-        try:
-            lines = [line.split() for line in (files.read_text(path) or "").splitlines()]
-        except UserError:
-            continue  # not a text file
-        written = (metric_values.parsed(words[1]) for words in lines if len(words) >= 2)
-        if values := [value for value in written if value is not None]:
-            yield metric_values.last_of(values)
-
-
-def _literal(name: str) -> str:
-    """A pattern that matches the name itself."""
-    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)
+    scores = written_metrics.read(folder).scores
+    names = (name, name.replace("/", "."))
+    found = (scores[one] for one in names if one in scores)
+    return next(itertools.chain(found, _of_json(folder, name)), None)
 
 
 def _of_json(folder: Path, name: str) -> Iterator[float]:
@@ -50,7 +34,7 @@ def _of_json(folder: Path, name: str) -> Iterator[float]:
         except UserError:
             continue  # not a text file
         is_lines = path.suffix == ".jsonl"
-        scores, _ = metrics_of(None if is_lines else text, text if is_lines else None)
+        scores = json_metrics.read(None if is_lines else text, text if is_lines else None).scores
         for key in (name, name.replace("/", ".")):
             if key in scores:
                 yield scores[key]

@@ -1,11 +1,8 @@
 """The runs of this workspace as values: the record of each, and the scores and curves it wrote.
 
 A run is a folder `outputs/<slug>/<run>/`. A pipeline's step or a sweep's trial is a run as well, in a
-folder below that. Its record is `.run/run.json` (see `recorder`). Its metrics are what the program
-wrote to `./outputs`, in one or both of
-
-    metrics.json     scores by name; a list of mappings is a curve, with an entry per step
-    metrics.jsonl    curves while they grow: one JSON object per line, for one epoch or step each
+folder below that. Its record is `.run/run.json` (see `recorder`), what a person said of it is
+`.run/notes.json`. Its metrics are what the program wrote: see `written_metrics`.
 """
 
 from __future__ import annotations
@@ -13,22 +10,19 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
-from ..util import json_records, process_identity, regular_files
-from ..util.errors import UsageError, UserError
-from ..util.json_records import Record, RecordError, is_number, unicode_text
-from . import metric_values
+from ..util import json_records, process_identity
+from ..util.errors import UsageError
+from ..util.json_records import Record, RecordError
+from ..util.quick_dataclasses import dataclass
+from . import metric_values, run_index, run_metrics, run_notes, written_metrics
 from .recorder import LOG, RECORD
+from .run_metrics import Curve, Series
+from .run_notes import NOTHING, RunNotes
 
-Curve = tuple[tuple[float, float], ...]
-# The keys that number the entries of a curve; the first that exists counts.
-STEPS = ("step", "epoch", "iteration", "batch")
-SUMMARY, LINES = "metrics.json", "metrics.jsonl"
-# Larger files of metrics are not read (bytes).
-LARGEST = 32_000_000
 # The state of a run whose record cannot be read.
 UNREADABLE = "unreadable"
 # The keys of a record whose values are texts.
@@ -48,9 +42,9 @@ class PastRun:
     """A run that was recorded.
 
     `record` is the content of run.json (empty for an older run without one, and if it cannot be
-    read); `scores` are by name, `curves` by name as (step, value) pairs in order, both with values
-    that may be NaN or infinite; `folder` is relative to the workspace's root; `id` is its name, for a step or a trial with its run's in
-    front. `alive`: its process or its container still runs on this machine. `unknown`: whether it
+    read); `scores` and `series` are by name, both with values that may be NaN or infinite (see
+    `written_metrics`); `folder` is relative to the workspace's root; `id` is its name, for a step or
+    a trial with its run's in front. `said` are tags and note of a person. `alive`: its process or its container still runs on this machine. `unknown`: whether it
     runs cannot be seen from here. `unreadable` says why the record cannot be read, `problems` which
     files cannot; they are empty for a run of which all can be read.
     """
@@ -60,11 +54,25 @@ class PastRun:
     folder: str
     record: Mapping[str, Any]
     scores: Mapping[str, float] = field(default_factory=dict)
-    curves: Mapping[str, Curve] = field(default_factory=dict)
+    series: Mapping[str, Series] = field(default_factory=dict)
+    said: RunNotes = NOTHING
     alive: bool = False
     unknown: bool = False
     unreadable: str = ""
     problems: tuple[str, ...] = ()
+
+    @property
+    def curves(self) -> dict[str, Curve]:
+        """The series as (step, value) pairs in order."""
+        return run_metrics.curves_of(self.series)
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        return self.said.tags
+
+    @property
+    def note(self) -> str:
+        return self.said.note
 
     @property
     def experiment(self) -> str:
@@ -124,24 +132,44 @@ class PastRun:
             "experiment": self.experiment,
             "folder": self.folder,
             "state": self.state,
+            **self.said.json(),
             **({"problems": list(self.problems)} if self.problems else {}),
             "headline": next(iter(headline_metrics([self], 1)), ""),
             "scores": dict(self.scores),
             "curves": {
                 name: [list(point) for point in curve] for name, curve in self.curves.items()
             },
+            "sources": {name: series.source for name, series in self.series.items()},
         }
 
 
 def find(root: Path, slug: str | None = None) -> list[PastRun]:
     """The runs of one experiment or of all, the newest last."""
+    slugs = [slug] if slug else [folder.name for folder in _folders(root / "outputs")]
+    runs = run_index.read_all(root, slugs, read, _is_final)
+    return in_order(run for run in runs if is_shown(run))
+
+
+def run_folders(root: Path, slug: str | None = None) -> list[tuple[str, Path]]:
+    """The folders that may be runs of one experiment or of all, each with its experiment's slug."""
     outputs = root / "outputs"
     slugs = [slug] if slug else [folder.name for folder in _folders(outputs)]
-    runs = [read(root, name, folder) for name in slugs for folder in _run_folders(outputs / name)]
-    return sorted(
-        (run for run in runs if run.record or run.scores or run.curves or run.problems),
-        key=lambda run: (str(run.record.get("started") or ""), run.id),
-    )
+    return [(name, folder) for name in slugs for folder in _run_folders(outputs / name)]
+
+
+def is_shown(run: PastRun) -> bool:
+    """Whether there is anything of a run in its folder."""
+    return bool(run.record or run.scores or run.series or run.problems)
+
+
+def in_order(runs: Iterable[PastRun]) -> list[PastRun]:
+    """The runs in the order of their start, the newest last."""
+    return sorted(runs, key=lambda run: (str(run.record.get("started") or ""), run.id))
+
+
+def _is_final(run: PastRun) -> bool:
+    """Whether its files alone say what it is: no process of it is looked for."""
+    return not is_open(run.record) and not run.problems
 
 
 def read(root: Path, slug: str, folder: Path) -> PastRun:
@@ -155,21 +183,21 @@ def read(root: Path, slug: str, folder: Path) -> PastRun:
     except RecordError as error:
         unreadable = str(error)
         problems.append(f"{place}/{RECORD}: {unreadable}")
-    texts: dict[str, str | None] = {}
-    for name in (SUMMARY, LINES):
-        try:
-            texts[name] = _text(folder / name)
-        except UserError as error:
-            texts[name] = None
-            problems.append(f"{place}/{name}: {error.what}")
-    scores, curves = metrics_of(texts[SUMMARY], texts[LINES])
+    metrics = written_metrics.read(folder)
+    problems += [f"{place}/{problem}" for problem in metrics.problems]
+    said = NOTHING
+    try:
+        said = run_notes.read(folder)
+    except RecordError as error:
+        problems.append(f"{place}/{run_notes.PATH}: {error}")
     return PastRun(
         slug=slug,
         id=_id(root, slug, folder, record),
         folder=place,
         record=record,
-        scores=scores,
-        curves=curves,
+        scores=metrics.scores,
+        series=metrics.series,
+        said=said,
         alive=(life := life_of(record)) == "alive",
         unknown=life == "elsewhere",
         unreadable=unreadable,
@@ -212,17 +240,6 @@ def _git(file: Record) -> Mapping[str, Any] | None:
     return None if git is None else dict(git.value)
 
 
-def _text(path: Path) -> str | None:
-    """The text of a program's own file: what is not UTF-8 in it is replaced. None if it is missing."""
-    try:
-        return regular_files.read_bytes(path, LARGEST).decode("utf-8", "replace")
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise UserError(f"it cannot be read: {reason}", code="file-error") from error
-
-
 def matching(runs: Sequence[PastRun], word: str) -> list[PastRun]:
     """The runs whose ID begins with the word, or the one whose ID or folder it is."""
     exact = [run for run in runs if word in (run.id, run.folder) or word.rstrip("/") == run.folder]
@@ -247,28 +264,17 @@ def log_of(root: Path, run: PastRun) -> Path:
     return downloaded if downloaded.is_file() and not local.is_file() else local
 
 
-def metrics_of(summary: str | None, lines: str | None) -> tuple[dict[str, float], dict[str, Curve]]:
-    """Scores and curves from the texts of metrics.json and metrics.jsonl (None: no such file).
-
-    Values that are no metrics, and incomplete lines, are ignored. NaN and infinities are values.
-    """
-    summary_values = _mapping(summary)
-    scores, curves = _from_summary(summary_values)
-    entries = [_mapping(line) for line in (lines or "").splitlines() if line.strip()]
-    curves |= _curves([entry for entry in entries if entry])
-    for name, curve in curves.items():
-        if name in summary_values and summary_values[name] is None:
-            scores[name] = math.nan  # as a writer without NaN writes it
-        scores.setdefault(name, metric_values.last_of([value for _, value in curve]))
-    return scores, curves
-
-
 def headline_metrics(runs: Iterable[PastRun], most: int) -> list[str]:
     """The names of at most `most` scores to show.
 
     Scores that people look for first come first, and of these the test's before the others.
     """
-    names = dict.fromkeys(name for run in runs for name in run.scores)
+    return headline_names(dict.fromkeys(name for run in runs for name in run.scores), most)
+
+
+def headline_names(names: Iterable[str], most: int) -> list[str]:
+    """The same of names."""
+    names = list(names)
 
     def rank(name: str) -> tuple[int, int, int]:
         low = name.lower()
@@ -281,14 +287,19 @@ def headline_metrics(runs: Iterable[PastRun], most: int) -> list[str]:
 
 
 def divergence(run: PastRun) -> str:
-    """The metric by which a run diverged, with its value ("loss nan"); "" if it did not.
+    """The metric by which a run diverged, with its value ("loss nan"); "" if it did not."""
+    return divergence_in(run.scores)
+
+
+def divergence_in(scores: Mapping[str, float]) -> str:
+    """The same of scores.
 
     That is a loss, or the score that is shown first, which is no finite number at the end.
     """
-    losses = [name for name in run.scores if "loss" in name.lower()]
-    for name in (*losses, *headline_metrics([run], 1)):
-        if not math.isfinite(run.scores[name]):
-            return f"{name} {metric_values.short(run.scores[name], 4)}"
+    losses = [name for name in scores if "loss" in name.lower()]
+    for name in (*losses, *headline_names(scores, 1)):
+        if not math.isfinite(scores[name]):
+            return f"{name} {metric_values.short(scores[name], 4)}"
     return ""
 
 
@@ -301,59 +312,6 @@ def differing_inputs(runs: Sequence[PastRun]) -> list[str]:
             if len({values.get(name) for values in inputs}) > 1:
                 differing[name] = None
     return list(differing)
-
-
-def _from_summary(summary: Mapping[str, Any]) -> tuple[dict[str, float], dict[str, Curve]]:
-    scores: dict[str, float] = {}
-    curves: dict[str, Curve] = {}
-    for name, value in summary.items():
-        if (number := metric_values.value_of(value)) is not None:
-            scores[unicode_text(name)] = number
-        elif isinstance(value, dict):
-            numbers = ((key, metric_values.value_of(v)) for key, v in value.items())
-            scores |= {unicode_text(f"{name}.{key}"): v for key, v in numbers if v is not None}
-        elif isinstance(value, list) and value and all(isinstance(e, dict) for e in value):
-            curves |= _curves(value)
-    return scores, curves
-
-
-def _curves(entries: Sequence[Mapping[str, Any]]) -> dict[str, Curve]:
-    points: dict[str, list[tuple[float, float | None]]] = {}
-    for number, entry in enumerate(entries, 1):
-        step = next((entry[key] for key in STEPS if is_number(entry.get(key))), number)
-        for name, written in entry.items():
-            if name in STEPS:
-                continue
-            value = metric_values.value_of(written)
-            if value is not None or written is None:
-                points.setdefault(unicode_text(name), []).append((float(step), value))
-    curves = {name: _without_gaps(written) for name, written in points.items()}
-    return {name: curve for name, curve in curves.items() if curve}
-
-
-def _without_gaps(points: Sequence[tuple[float, float | None]]) -> Curve:
-    """A curve without the entries in which its value is null.
-
-    Null is no value where a metric is not measured in every entry. A writer that has no NaN writes
-    null for it, too: a curve that ends with more of them in a row than it has before ends with NaN.
-    Entries of one step count as one.
-    """
-    curve: list[tuple[float, float]] = []
-    longest = gap = 0
-    for step, value in points:
-        if value is None:
-            gap += not curve or curve[-1][0] != step
-        else:
-            longest, gap = max(longest, gap), 0
-            curve.append((step, value))
-    if curve and gap > longest:
-        curve.append((points[-1][0], math.nan))
-    return tuple(curve)
-
-
-def _mapping(text: str | None) -> dict[str, Any]:
-    value = json_records.lenient(text or "{}")
-    return value if isinstance(value, dict) else {}
 
 
 def is_open(record: Mapping[str, Any]) -> bool:

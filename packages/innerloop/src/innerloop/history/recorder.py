@@ -2,9 +2,12 @@
 
 In `outputs/<slug>/<run>/.run/`:
 
-    run.json        the command, the backend, the environment, the code, and how it ended
+    run.json        the command, the backend, the environment, the code, the data, and how it ended
     log.txt         its output
     changes.patch   what was not committed, as a patch on the commit in run.json; only if there was any
+    packages.txt    the packages that the environment pins
+    system.jsonl    the load of the machine while it ran (see `system_metrics`)
+    notes.json      what a person said of it (see `run_notes`)
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +28,10 @@ from ..util.clock import now
 from ..util.errors import UserError
 from ..util.printable import unicode_tree
 from ..util.process_identity import ProcessIdentity
-from . import git_state, tee
+from ..util.quick_dataclasses import dataclass
+from ..util.redaction import Redaction
+from . import run_inputs, tee
+from .system_recorder import Source, SystemRecorder
 
 FOLDER = ".run"
 RECORD = f"{FOLDER}/run.json"
@@ -48,10 +54,12 @@ class RunLost(Exception):
 class Ending:
     """How a run ended; the caller of `recorded` sets it. None while it runs.
 
-    `has_started` adds the program's process to the record, for a backend that starts one.
+    `has_started` adds the program's process to the record, for a backend that starts one; `watch`
+    begins to write down the load of what the run started.
     """
 
     has_started: Callable[[ProcessIdentity], object]
+    watch: Callable[[Callable[[], Source | None]], object]
     code: int | None = field(default=None)
 
 
@@ -65,7 +73,7 @@ def recorded(run: Run, request: Request) -> Iterator[Ending]:
     """
     root = Path(run.workspace.root)
     folder = root / request.outputs
-    record = _Record(folder / RECORD, describe(run, request))
+    record = _Record(folder / RECORD, describe(run, request), request.redaction)
     try:
         files.make_folder(folder / FOLDER)
         files.write_text(folder / RECORD, text_of(record.values))
@@ -74,8 +82,9 @@ def recorded(run: Run, request: Request) -> Iterator[Ending]:
     except BaseException:
         _leave_nothing(folder)
         raise
-    code = _Background(lambda: _record_code(root, folder, record))
-    ending = Ending(lambda program: record.add(program=program.json()))
+    code = _Background(lambda: _record_code(run, folder, record))
+    system = SystemRecorder(folder, request.gpu)
+    ending = Ending(lambda program: record.add(program=program.json()), system.start)
     began = time.monotonic()
     is_lost = False
     try:
@@ -88,6 +97,7 @@ def recorded(run: Run, request: Request) -> Iterator[Ending]:
         is_lost = True
         raise
     finally:
+        system.stop()
         if error := code.wait():
             console.say(f"the record does not have the state of the code: {error}")
         if not is_lost:
@@ -120,9 +130,10 @@ def _leave_nothing(folder: Path) -> None:
 class _Record:
     """A record on the disk, which several threads add to."""
 
-    def __init__(self, path: Path, values: dict[str, Any]) -> None:
+    def __init__(self, path: Path, values: dict[str, Any], redaction: Redaction) -> None:
         self.path = path
         self.values = values
+        self.redaction = redaction
         self._lock = threading.Lock()
 
     def add(self, **values: Any) -> None:
@@ -165,6 +176,7 @@ def describe(run: Run, request: Request) -> dict[str, Any]:
             for name, input_ in job.inputs.items()
         },
         "arguments": list(run.arguments),
+        "data": None,
         "git": None,
         "host": os.uname().nodename if hasattr(os, "uname") else os.environ.get("COMPUTERNAME", ""),
         "pid": os.getpid(),
@@ -185,7 +197,15 @@ def text_of(record: dict[str, Any]) -> str:
     return json.dumps(unicode_tree(record), indent=2, ensure_ascii=False) + "\n"
 
 
-def _record_code(root: Path, folder: Path, record: _Record) -> None:
+def _record_code(run: Run, folder: Path, record: _Record) -> None:
+    from . import git_state  # here, in its thread: the program starts meanwhile
+
+    root = Path(run.workspace.root)
+    record.add(data=record.redaction.tree(run_inputs.data_of(run.data)))
+    if packages := run_inputs.packages_of(root, run.environment):
+        text = run_inputs.text_of(packages)
+        with suppress(UserError):
+            files.write_stream(folder / run_inputs.PACKAGES, [text.encode("utf-8")])
     state = git_state.read_or_fail(root)
     if state is None:
         return

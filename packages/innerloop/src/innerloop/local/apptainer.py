@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ..apptainer import program, sif_build, sif_files
 from ..apptainer.program import ProgramFacts
-from ..docker import buildkit, conda_images, container_context, engine, gpus, lock_images
+from ..docker import buildkit, container_context, engine, gpus, made_contexts
 from ..model.apptainer import Apptainer
 from ..model.container import NO_CONTEXT, ContainerContext, ContainerSpec, Mount
 from ..model.experiment import Experiment
@@ -159,14 +159,11 @@ def _context(workspace: Workspace) -> ContainerContext:
 
 def prepare(run: Run, request: Request) -> None:
     """Makes the image file if it is missing."""
-    image, conda, lock = run.environment.image, run.environment.conda, run.environment.lock
+    image = run.environment.image
     facts = program.ask()
     if not request.needs_build or image is None or facts.program is None:
         return
-    if conda is not None:
-        conda_images.write_context(image, conda)
-    if lock is not None:
-        lock_images.write_context(image, lock)
+    made_contexts.write(run.environment)
     sif_build.ensure(run.workspace, run.experiment, image, facts.program)
 
 

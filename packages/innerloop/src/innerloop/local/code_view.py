@@ -16,13 +16,14 @@ import os
 import stat
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 
 from ..model.paths import is_within
 from ..model.run import Run
 from ..util import files, user_shell
 from ..util.errors import UserError
+from ..util.quick_dataclasses import dataclass
 from ..workspace import text_links
 from . import tool_environments
 

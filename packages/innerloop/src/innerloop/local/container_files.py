@@ -11,7 +11,7 @@ import posixpath
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from ..docker import container_context, container_user
@@ -24,6 +24,7 @@ from ..model.paths import is_within
 from ..model.run import Request, Run
 from ..util import console, files
 from ..util.errors import UserError
+from ..util.quick_dataclasses import dataclass
 from . import code_view, import_hook, tool_environments
 from .resolve_command import ResolvedCommand, resolve
 

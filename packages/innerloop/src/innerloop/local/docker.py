@@ -21,7 +21,7 @@ from ..docker import (
     engine_location,
     gpus,
     image_build,
-    lock_images,
+    made_contexts,
 )
 from ..docker.engine import Engine
 from ..docker.engine_facts import EngineFacts
@@ -98,14 +98,11 @@ def plan(run: Run) -> Request:
 
 def prepare(run: Run, request: Request) -> None:
     """Builds the image if it is missing or outdated, and tries once whether a GPU gets into it."""
-    image, conda, lock = run.environment.image, run.environment.conda, run.environment.lock
+    image = run.environment.image
     if image is None:
         return
     if request.needs_build:
-        if conda is not None:
-            conda_images.write_context(image, conda)
-        if lock is not None:
-            lock_images.write_context(image, lock)
+        made_contexts.write(run.environment)
         image_build.build(run.workspace, run.experiment, image)
     if request.gpu.needs_trial:
         facts = engine_location.ask(image.name, run.workspace.root)

@@ -13,7 +13,7 @@ import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Literal
@@ -30,6 +30,7 @@ from ..model.workspace import Workspace
 from ..util import console, files, process, process_identity, redaction
 from ..util.errors import UserError
 from ..util.process import GRACE
+from ..util.quick_dataclasses import dataclass
 from ..workspace import loader
 from . import code_view
 

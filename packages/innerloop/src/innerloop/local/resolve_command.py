@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from ..model.jobs import processes
 from ..model.jobs.command import command_of, distribution_environments, job_environment
 from ..model.run import Run
+from ..util.quick_dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)

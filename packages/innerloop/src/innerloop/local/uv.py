@@ -1,6 +1,4 @@
-"""uv, the program that compiles locks: the person's own, or the tool's, in an environment of its own.
-
-The tool's is in the cache, installed from `locks/uv.txt` with hashes when it is first needed.
+"""Locks, which uv compiles: the person's own, or the tool's, in an environment of its own.
 
 Source: uv's documentation, "Locking environments" and "Commands".
 """
@@ -14,16 +12,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ..model.environment_lock import EnvironmentLock
-from ..util import locked_environments, network, process, venvs
+from ..util import locked_environments, network, process, uv_installer, venvs
 from ..util.cache_folder import cache_folder
 from ..util.errors import UserError
 from ..util.network import Network
 from ..util.progress import Progress
 from ..util.venvs import OwnInstaller
 
-# The first with `--universal`, `--no-strip-extras` and the options that a lock's head may name.
-OLDEST = (0, 5)
-GROUP = "uv"
 _TAIL = 15
 _OFFLINE = re.compile(
     r"dns error|failed to lookup|connection refused|connect error|operation timed out|unreachable"
@@ -32,52 +27,52 @@ _OFFLINE = re.compile(
 )
 
 
-def program() -> str:
-    """The path of uv: the one on PATH if it is new enough, else the tool's own.
-
-    UserError if that one cannot be installed.
-    """
-    own = process.which("uv")
-    if own is not None and version_of(own) >= OLDEST:
-        return own
-    environment = locked_environments.ensure(GROUP)
-    return str(venvs.programs_of(environment) / ("uv.exe" if os.name == "nt" else "uv"))
-
-
-def version_of(path: str) -> tuple[int, ...]:
-    """The version that a program names; () for what does not start or is no uv."""
-    done = process.run([path, "--version"])
-    match = re.match(r"uv (\d+)\.(\d+)", done.out)
-    return (int(match[1]), int(match[2])) if done.ok and match else ()
-
-
 def compile_lock(
-    folder: Path, source: str, target: str, options: Sequence[str], reach: Network
+    folder: Path,
+    source: str,
+    target: str,
+    options: Sequence[str],
+    reach: Network,
+    *,
+    more: Sequence[str] = (),
+    command: str = "",
 ) -> None:
     """Write the lock `target` for the requirements file `source`; both lie in `folder`.
 
-    What the lock there pins already stays, if the requirements admit it. UserError if no versions
+    What the lock there pins already stays, if the requirements admit it. `more` are further sources,
+    `command` is what the lock's head says, "" for uv's own words. UserError if no versions
     satisfy them all, or no index answers. Ctrl-C ends uv; the lock is then as it was.
     """
-    words = ["pip", "compile", *options, source, "-o", target]
+    words = ["pip", "compile", *options, source, *more, "-o", target]
     # The head of a lock is the command that a person types, whatever the options here.
-    _lock(folder, source, words, {"UV_CUSTOM_COMPILE_COMMAND": " ".join(["uv", *words])}, reach)
+    told = {"UV_CUSTOM_COMPILE_COMMAND": command or " ".join(["uv", *words])}
+    base = getattr(sys, "_base_executable", None) or sys.executable
+    _run([*words, *uv_installer.options(reach), "--python", base], source, folder, reach, told)
+
+
+def export_lock(folder: Path, target: str, reach: Network) -> None:
+    """Write the lock `target` for the project in `folder`, as its uv.lock says."""
+    words = ["export", "--frozen", "--no-emit-project", "--no-dev"]
+    words += ["--format", "requirements-txt", "-o", target]
+    told = {"UV_CUSTOM_COMPILE_COMMAND": " ".join(["uv", *words])}
+    _run(words, "uv.lock", folder, reach, told)
 
 
 def lock_project(folder: Path, reach: Network) -> None:
     """Write uv.lock for the pyproject.toml in a folder. Raises as `compile_lock` does."""
-    _lock(folder, "pyproject.toml", ["lock"], {}, reach)
+    base = getattr(sys, "_base_executable", None) or sys.executable
+    _run(["lock", "--python", base], "pyproject.toml", folder, reach, {})
 
 
-def _lock(
-    folder: Path, source: str, words: Sequence[str], variables: Mapping[str, str], reach: Network
+def _run(
+    words: Sequence[str], source: str, folder: Path, reach: Network, told: Mapping[str, str]
 ) -> None:
     added = network.for_installer(reach, cache_folder(), os.environ)
+    added |= uv_installer.variables(reach, {**os.environ, **added}, cache_folder(), cache_folder())
     ignored = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
     environ = {name: value for name, value in os.environ.items() if name not in ignored}
-    environ |= {**added, **variables}
-    base = getattr(sys, "_base_executable", None) or sys.executable
-    argv = [program(), *words, "--python", base, "--no-python-downloads", "--color", "never"]
+    environ |= {**added, **told}
+    argv = [locked_environments.uv(), *words, "--no-python-downloads", "--color", "never"]
     lines: list[str] = []
     with Progress() as progress:
 
@@ -97,7 +92,7 @@ def installer(lock: EnvironmentLock, root: Path, environment: Path, python: str)
     uv.lock is read where it lies, since it may name packages beside it; the project itself is not
     installed. UserError if uv cannot be had.
     """
-    uv, folder = program(), root / lock.source.folder
+    uv, folder = locked_environments.uv(), root / lock.source.folder
     common = ("--no-python-downloads", "--compile-bytecode", "--python")
     if lock.source.kind == "uv":
         sync = (uv, "sync", "--frozen", "--no-install-project", *lock.options, *common, python)

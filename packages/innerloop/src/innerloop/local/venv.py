@@ -33,8 +33,8 @@ def available(workspace: Workspace) -> Availability:
 
 def supports(workspace: Workspace, experiment: Experiment) -> bool:
     paths = experiment.paths
-    if paths.source == "conda":
-        return True
+    if paths.source in ("conda", "pixi"):
+        return paths.source == "conda"
     if paths.lock:
         return Path(workspace.root, paths.lock).is_file()
     folder = Path(workspace.root, paths.context)

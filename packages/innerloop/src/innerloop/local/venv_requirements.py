@@ -8,7 +8,7 @@ import posixpath
 import re
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from ..docker import conda_images, engine
@@ -21,9 +21,10 @@ from ..model.experiment import TEST_LOCK, Experiment
 from ..model.experiment_paths import LOCK
 from ..model.run import Run
 from ..model.workspace import Workspace
-from ..util import files, process, venvs
+from ..util import files, locked_environments, process, venvs
 from ..util.errors import UserError
 from ..util.network import Network
+from ..util.quick_dataclasses import dataclass
 from ..workspace import requirement_files
 from ..workspace.loader import WorkspaceFiles
 from . import uv
@@ -66,18 +67,17 @@ def packages_for(workspace: Workspace, environment: ResolvedEnvironment) -> Pack
     image = environment.image
     if environment.lock is not None:
         return _of_lock(environment.lock)
-    if environment.conda is None and (lock := _lock_in(workspace, environment)) is not None:
-        try:
-            locked = _of_lock(environment_lock.lock_of(lock, _read(workspace), _use(environment)))
-        except UserError as error:
-            return Packages(missing=error)
-        return replace(locked, python=version_in(image.dockerfile if image else None))
     if environment.folder and environment.conda is None:
         try:
+            if (source := _lock_in(workspace, environment)) is not None:
+                lock = environment_lock.lock_of(source, _read(workspace), _use(environment))
+                python = version_in(image.dockerfile if image else None)
+                return replace(_of_lock(lock), python=python)
             locks = _locks_of(workspace, environment)
         except UserError as error:
             return Packages(missing=error)
-        return Packages(tuple(locks), python=version_in(image.dockerfile if image else None))
+        python = version_in(image.dockerfile if image else None)
+        return Packages(tuple(locks), python=python, notes=environment.notes)
     if environment.conda is not None:
         packages = environment.conda
         notes = ["pip installs the packages of conda_file, conda's own under the same names"]
@@ -124,9 +124,12 @@ def _of_lock(lock: EnvironmentLock) -> Packages:
 
 
 def _lock_in(workspace: Workspace, environment: ResolvedEnvironment) -> EnvironmentSource | None:
-    """The lock beside a Dockerfile, if there are no requirements for pip."""
+    """The experiment's own lock, or that beside a Dockerfile, if there are no requirements for pip."""
     if not environment.folder:
         return None
+    own = environment.requirements
+    if environment_source.kind_by_name(posixpath.basename(own)) not in (None, "requirements"):
+        return environment_source.source_of(own, _read(workspace), own)
     requirements = environment.requirements or posixpath.join(environment.folder, LOCK)
     if Path(workspace.root, requirements).is_file():
         return None
@@ -151,6 +154,9 @@ def install(
 ) -> None:
     """Create the environment of the backend venv with this Python `program`, unless it exists."""
     requirements = list(packages.files)
+    place = run.environment.source
+    if requirements:
+        place = os.path.relpath(requirements[0].parent, run.workspace.root)
     if (lock := packages.lock) is not None:
         root = Path(run.workspace.root)
         venvs.ensure(
@@ -173,16 +179,16 @@ def install(
                 files.write_text(constraints, packages.constraints)
                 text += f"-c {constraints.name}\n"
             files.write_text(requirements[0], text)
-    folder = os.path.relpath(requirements[0].parent, run.workspace.root)
     venvs.ensure(
         environment,
         requirements,
         python=program,
-        purpose=f"{run.experiment.name}'s environment ({folder})",
+        purpose=f"{run.experiment.name}'s environment ({place})",
         say=say,
         reach=network,
         hashed=all(_has_hashes(path) for path in requirements),
         owner=run.workspace.root,
+        uv=locked_environments.uv_or_pip,
     )
 
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from ..util.errors import UserError
+from ..util.quick_dataclasses import dataclass
 
 Arguments = Mapping[str, Any]
 

@@ -10,10 +10,11 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
 from ..util.errors import UserError
+from ..util.quick_dataclasses import dataclass
 from .container import ContainerSpec, Mount
 
 # The programs, in the order in which they are looked for.

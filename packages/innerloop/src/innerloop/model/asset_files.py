@@ -12,11 +12,12 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 from ..util.errors import UserError
 from ..util.position import Position
+from ..util.quick_dataclasses import dataclass
 from ..util.yaml_text import YamlText
 from .jobs.file_kind import describe_file, is_component
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from ..util.quick_dataclasses import dataclass
 from .dockerfiles import shell_words
 from .dockerfiles.dockerfile import Dockerfile, Instruction
 from .dockerfiles.shell_words import WordError

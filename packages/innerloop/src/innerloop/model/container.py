@@ -6,14 +6,13 @@ it into words at the end, and nothing takes those words apart.
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Literal, Protocol, get_args
 
 from ..util.errors import UserError
+from ..util.quick_dataclasses import dataclass
 from .host_paths import Bind, to_host
 
 # The engines, which are also the names of their clients.
@@ -72,6 +71,11 @@ class Mount:
         fields = ["type=bind", f"source={self.source}", f"target={self.target}"]
         if self.read_only:
             fields.append("readonly")
+        if not any(character in field for field in fields for character in '",\r\n'):
+            return ",".join(fields)
+        import csv  # here: few paths need it
+        import io
+
         line = io.StringIO()
         csv.writer(line, lineterminator="").writerow(fields)
         return line.getvalue()

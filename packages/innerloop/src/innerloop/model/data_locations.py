@@ -9,8 +9,9 @@ from __future__ import annotations
 import posixpath
 import re
 import shlex
-from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
+
+from ..util.quick_dataclasses import dataclass
 
 _ASSET = re.compile(r"azureml:(?P<name>[^:@/]+)(?:[:@](?P<version>[^/]+)(?P<inner>/.*)?)?")
 _REGISTERED = re.compile(

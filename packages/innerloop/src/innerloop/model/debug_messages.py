@@ -13,8 +13,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal
+
+from ..util.quick_dataclasses import dataclass
 
 Farewell = Literal["stop", "restart", "leave"]
 

@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields, replace
 from typing import Any
 
 from ..util import yaml_text
 from ..util.errors import UserError
 from ..util.position import Position
+from ..util.quick_dataclasses import dataclass
 from ..util.yaml_text import YamlText
+from .jobs.environment_file import environment_in
 from .jobs.job import Environment, Reading
 
 FOLDER = "deploy"
@@ -188,6 +190,25 @@ def read_deployment(parsed: YamlText) -> tuple[Deployment, list[UserError]]:
     return reading.deployment(), reading.problems
 
 
+def with_environment(deployment: Deployment, text: str, file: str) -> Deployment:
+    """The deployment with the environment of a file in place of a name.
+
+    Its routes count where the deployment names none. Raises `UserError` if the file is invalid.
+    """
+    environment = environment_in(text, file, deployment.file)
+    reading = _DeploymentReading(yaml_text.parse(text, file))
+    routes = reading.routes({"environment": reading.parsed.value})
+    if reading.problems:
+        raise reading.problems[0]
+    return replace(
+        deployment,
+        environment=environment,
+        scoring=deployment.scoring or routes["scoring_route"],
+        liveness=deployment.liveness or routes["liveness_route"],
+        readiness=deployment.readiness or routes["readiness_route"],
+    )
+
+
 def _mapping(text: str, name: str) -> YamlText:
     parsed = yaml_text.parse(text, name)
     if not isinstance(parsed.value, dict):
@@ -205,7 +226,7 @@ class _DeploymentReading(Reading):
 
     def deployment(self) -> Deployment:
         document = self.parsed.value
-        routes = self._routes(document)
+        routes = self.routes(document)
         return Deployment(
             name=self._text(document, "name", "Write `name: blue`"),
             endpoint_name=(
@@ -243,7 +264,8 @@ class _DeploymentReading(Reading):
         self.problem(what, (key,), hint, code="deployment-key-missing")
         return ""
 
-    def _routes(self, document: Mapping[str, Any]) -> dict[str, Route | None]:
+    def routes(self, document: Mapping[str, Any]) -> dict[str, Route | None]:
+        """The routes by their keys, None for those that the environment does not name."""
         at = ("environment", "inference_config")
         environment = document.get("environment")
         config = self.mapping(environment, *at) if isinstance(environment, dict) else {}

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from ..util.quick_dataclasses import dataclass
 from ..util.redaction import is_secret_name, secrets_in
 
 NAME = ".env"

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from ..util.errors import UserError
 from ..util.position import Position
+from ..util.quick_dataclasses import dataclass
 from .build_context import BuildContext
 from .dockerfiles.dockerfile import Dockerfile
 from .environment_lock import EnvironmentLock
-from .jobs.conda import CondaFile
+
+if TYPE_CHECKING:
+    from .jobs.conda import CondaFile
 
 # Where an environment comes from. "lock": a lock without a Dockerfile. "registered": one that Azure
 # ML keeps, for which this workspace's settings may name something else.

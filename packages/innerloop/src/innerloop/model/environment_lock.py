@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 from ..util.errors import UserError
+from ..util.quick_dataclasses import dataclass
 from . import poetry_lock
-from .dockerfiles.lock_dockerfile import CONSTRAINTS, REQUIREMENTS, lock_dockerfile, usual_base
 from .environment_source import EnvironmentSource, Read, toml_of
 from .jobs import conda
 
 # For whom: the job, its tests, or a person, who gets all groups of the project.
 LockUse = Literal["job", "test", "dev"]
 _TEST = "test"
+# The names of pip's files in a build's folder.
+REQUIREMENTS = "requirements.txt"
+CONSTRAINTS = "constraints.txt"
 
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentLock:
     """A lock that was read.
 
-    `files`: name and text of each file that a build copies. `requirements` and `constraints` are
-    pip's text; both are "" for a lock that uv or pixi installs. `options` are uv's, for the groups.
+    `files`: name and text of each file that a build copies; none of a poetry.lock, whose packages are
+    in the Dockerfile. `requirements` and `constraints` are pip's text; both are "" for a lock that uv
+    or pixi installs. `options` are uv's, for the groups.
     """
 
     source: EnvironmentSource
@@ -46,22 +49,16 @@ class EnvironmentLock:
     @property
     def key(self) -> str:
         """A text that differs whenever something else is installed."""
-        parts = [self.source.kind, *self.options]
+        parts = [self.source.kind, self.requirements, *self.options]
         return "\0".join([*parts, *(part for file in self.files for part in file)])
 
-    def dockerfile(self, base: str = "") -> str:
-        """The Dockerfile of the image, on the usual base image if none is given."""
-        return lock_dockerfile(
-            self.source,
-            base or usual_base(self.source),
-            hashed=self.is_hashed,
-            constrained=bool(self.constraints),
-            options=self.options,
-        )
 
-
-def lock_of(source: EnvironmentSource, read: Read, use: LockUse = "job") -> EnvironmentLock:
+def lock_of(
+    source: EnvironmentSource, read: Read, use: LockUse = "job", *, linux: bool = False
+) -> EnvironmentLock:
     """Read a lock. Raises `UserError` if it is gone or invalid, at its line.
+
+    `linux`: without the hashes of packages that are for other systems alone.
 
     ValueError for a Dockerfile, a conda file or an asset, which are no locks.
     """
@@ -73,14 +70,13 @@ def lock_of(source: EnvironmentSource, read: Read, use: LockUse = "job") -> Envi
             where=source.path,
             hint="Correct the path, or commit the file",
         )
-    if source.kind in ("requirements", "poetry"):
-        constraints: tuple[str, ...] = ()
-        if source.kind == "poetry":
-            groups = {"job": {"main"}, "test": {"main", _TEST}, "dev": None}[use]
-            lines = poetry_lock.requirements(text, source.path, groups)
-        else:
-            found, constraints = conda.requirement_lines(source.path, read, source.path)
-            lines = _joined(found)
+    if source.kind == "poetry":
+        groups = {"job": {"main"}, "test": {"main", _TEST}, "dev": None}[use]
+        lines = poetry_lock.requirements(text, source.path, groups, linux=linux)
+        return EnvironmentLock(source, (), lines)
+    if source.kind == "requirements":
+        found, constraints = conda.requirement_lines(source.path, read, source.path)
+        lines = _joined(found)
         files = [(REQUIREMENTS, lines + (f"-c {CONSTRAINTS}\n" if constraints else ""))]
         files += [(CONSTRAINTS, _joined(constraints))] if constraints else []
         return EnvironmentLock(source, tuple(files), lines, _joined(constraints))
@@ -96,11 +92,18 @@ def lock_of(source: EnvironmentSource, read: Read, use: LockUse = "job") -> Envi
 
 
 def _groups(project: dict[str, object], use: LockUse) -> tuple[str, ...]:
-    if use == "dev":
-        return ("--all-groups",)
     groups = project.get("dependency-groups")
+    if use == "dev" and (groups or _has_older_groups(project)):
+        return ("--all-groups",)
     has_tests = isinstance(groups, dict) and _TEST in groups
     return ("--no-default-groups", *(("--group", _TEST) if use == "test" and has_tests else ()))
+
+
+def _has_older_groups(project: dict[str, object]) -> bool:
+    """Whether it has uv's own key for the group `dev`, which was before the groups of the standard."""
+    tool = project.get("tool")
+    uv = tool.get("uv") if isinstance(tool, dict) else None
+    return isinstance(uv, dict) and bool(uv.get("dev-dependencies"))
 
 
 def _joined(lines: tuple[str, ...]) -> str:

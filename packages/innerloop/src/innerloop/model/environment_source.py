@@ -12,13 +12,12 @@ import posixpath
 import re
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
 
-from ..util import yaml_text
 from ..util.errors import UserError, join_names
 from ..util.jsonc import BOM
 from ..util.position import Position
+from ..util.quick_dataclasses import dataclass
 from ..util.toml_positions import position_of
 
 if sys.version_info >= (3, 11):
@@ -30,6 +29,8 @@ else:
 SourceKind = Literal[
     "dockerfile", "conda", "asset", "requirements", "uv", "pylock", "poetry", "pixi"
 ]
+# The kinds that a program installs from: in the image, and in the backend venv if pip or uv can.
+LOCK_KINDS: tuple[SourceKind, ...] = ("requirements", "uv", "pylock", "poetry", "pixi")
 # The text of a file by its path relative to the workspace's root; None without such a file.
 Read = Callable[[str], "str | None"]
 
@@ -43,7 +44,7 @@ _NAMES: tuple[tuple[re.Pattern[str], SourceKind], ...] = (
     (re.compile(r"pylock(?:\.[^.]+)?\.toml"), "pylock"),
     (re.compile(r"poetry\.lock"), "poetry"),
     (re.compile(r"pixi\.lock"), "pixi"),
-    (re.compile(r".+\.txt"), "requirements"),
+    (re.compile(r".+\.(?:txt|in)"), "requirements"),
 )
 # The locks of a project that lie beside its pyproject.toml or pixi.toml.
 LOCKS: Mapping[str, SourceKind] = {
@@ -97,24 +98,39 @@ def source_of(path: str, read: Read, where: Position | str) -> EnvironmentSource
     Raises `UserError` at `where` if there is none, if there are several, and for a file of no known
     kind; at the file's own line if a project has no lock.
     """
+    path = file_of(path, read, where)
+    text = read(path) or ""
+    if kind := kind_by_name(posixpath.basename(path)):
+        return _with_python(kind, path, text, read)
+    return EnvironmentSource(_kind_of_yaml(text, path), path)
+
+
+def file_of(path: str, read: Read, where: Position | str) -> str:
+    """The file that a path names: itself, the one in a folder, or the lock of a project.
+
+    Raises as `source_of`. Nothing is read of a file but that it is there, where no error is raised.
+    """
     path = posixpath.normpath(path.replace("\\", "/"))
     text = read(path)
     if text is None:
-        return source_of(_in_folder(path, read, where), read, where)
+        return file_of(_in_folder(path, read, where), read, where)
     name = posixpath.basename(path)
-    if kind := kind_by_name(name):
-        return _with_python(kind, path, text, read)
-    if name.endswith((".yml", ".yaml")):
-        return EnvironmentSource(_kind_of_yaml(text, path), path)
+    if kind_by_name(name) or is_yaml(name):
+        return path
     if name in ("pyproject.toml", "pixi.toml"):
-        return _of_project(path, text, read, where)
+        return _lock_of_project(path, text, read, where)
     raise UserError(
         f"{path} is no kind of environment that is known",
         code="environment-kind-unknown",
         where=where,
         hint="Name a Dockerfile, a conda file, requirements.txt, uv.lock, pylock.toml, poetry.lock, "
-        "pixi.lock or pyproject.toml",
+        "pixi.lock, pyproject.toml or an image",
     )
+
+
+def is_yaml(name: str) -> bool:
+    """Whether a file's name leaves open which kind it is: a conda file, or an Azure ML environment."""
+    return name.lower().endswith((".yml", ".yaml"))
 
 
 def kind_by_name(name: str) -> SourceKind | None:
@@ -163,6 +179,8 @@ def _joined(folder: str, name: str) -> str:
 
 
 def _kind_of_yaml(text: str, path: str) -> SourceKind:
+    from ..util import yaml_text  # YAML takes long to import
+
     parsed = yaml_text.parse(text, path)
     document = parsed.value if isinstance(parsed.value, dict) else {}
     if isinstance(document.get("dependencies"), list):
@@ -177,7 +195,7 @@ def _kind_of_yaml(text: str, path: str) -> SourceKind:
     )
 
 
-def _of_project(path: str, text: str, read: Read, where: Position | str) -> EnvironmentSource:
+def _lock_of_project(path: str, text: str, read: Read, where: Position | str) -> str:
     """A project is its lock: without one, each day installs something else."""
     folder = posixpath.dirname(path)
     there = [name for name in LOCKS if read(posixpath.join(folder, name)) is not None]
@@ -189,7 +207,7 @@ def _of_project(path: str, text: str, read: Read, where: Position | str) -> Envi
             hint=f"Name one of them: {posixpath.join(folder, there[0])}",
         )
     if there:
-        return source_of(posixpath.join(folder, there[0]), read, where)
+        return posixpath.join(folder, there[0])
     tools = toml_of(text, path).get("tool")
     tool = next((one for one in _LOCKING if isinstance(tools, dict) and one in tools), "")
     command = "pixi lock" if path.endswith("pixi.toml") else _LOCKING.get(tool, "uv lock")

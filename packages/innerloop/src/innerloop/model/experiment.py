@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import posixpath
-from dataclasses import dataclass
 
+from ..util.quick_dataclasses import dataclass
 from .dockerfiles.dockerfile import Dockerfile, Stage
 from .experiment_paths import ExperimentPaths, default_paths
 from .naming import slug_of
@@ -127,7 +127,7 @@ class Experiment:
     def test_stage(self) -> Stage | None:
         """The stage with what the tests need and no more.
 
-        It is "test", if it copies TEST_LOCK, or if uv installs the group `test` there.
+        It is "test", if it is generated, copies TEST_LOCK, or if uv installs the group `test` there.
         """
         stage = self.dockerfile.stage("test")
         copies = (one.rest for one in stage.instructions if one.keyword == "COPY") if stage else ()
@@ -135,7 +135,7 @@ class Experiment:
         is_for_tests = any(TEST_LOCK in text.split() for text in copies) or any(
             "--group test" in " ".join(text.split()) for text in runs
         )
-        return stage if is_for_tests else None
+        return stage if is_for_tests or self.paths.is_generated else None
 
     @property
     def dev_stage(self) -> Stage:

@@ -7,22 +7,23 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
+from ..util.quick_dataclasses import dataclass
+from .environment_source import LOCK_KINDS, SourceKind
 from .naming import slug_of
 from .paths import is_within
+from .source_names import DOCKERFILE as DOCKERFILE
+from .source_names import ENVIRONMENT as ENVIRONMENT
+from .source_names import SETTINGS_FILE as SETTINGS_FILE
+from .source_names import SOURCES as SOURCES
 
-# The folder of experiments, and the names of their parts in it.
-SOURCES = "src"
 JOB_FILE = "azure-ml-job.yaml"
-SETTINGS_FILE = "innerloop.toml"
-ENVIRONMENT = "environment"
-DOCKERFILE = "Dockerfile"
 LOCK = "requirements.txt"
 
-# What an environment is made from; "none": the experiment has none of its own.
-OwnEnvironmentKind = Literal["dockerfile", "conda", "requirements", "image", "none"]
+# What an environment is made from: a file, or an image; "none": the experiment has none of its own.
+OwnSource = SourceKind | Literal["image", "none"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ class ExperimentPaths:
     dockerfile: builds the environment; generated if `source` is another file, "" for an image.
     context: the folder of the build. `is_shared`: it holds more than the environment, so that only
     the files that the Dockerfile names count for the digest.
-    lock: the requirements file that the backend venv installs.
+    lock: what the backend venv installs: a requirements file, or another lock.
     tests: a folder or file of tests; "" for those in `folder`.
     settings: the file of the experiment's settings.
     link: a link under src/ that leads to `folder`; "" without one.
@@ -50,7 +51,7 @@ class ExperimentPaths:
     lock: str
     settings: str
     tests: str = ""
-    source: OwnEnvironmentKind = "dockerfile"
+    source: OwnSource = "dockerfile"
     is_shared: bool = False
     link: str = ""
     keys: frozenset[str] = frozenset()
@@ -68,7 +69,7 @@ class ExperimentPaths:
     @property
     def is_generated(self) -> bool:
         """Whether the Dockerfile is generated, from another file."""
-        return self.source in ("conda", "requirements")
+        return self.source == "conda" or self.source in LOCK_KINDS
 
     @property
     def dockerfile_in_context(self) -> str:
@@ -133,24 +134,6 @@ def generated_dockerfile(name: str) -> str:
 def join(folder: str, path: str) -> str:
     """A path below a folder, from the root; the folder may be the root itself, "."."""
     return posixpath.normpath(posixpath.join(folder, path))
-
-
-def source_of(path: str) -> OwnEnvironmentKind | None:
-    """What the name of an environment's file says; None for a name that says nothing.
-
-    An image has no file: whether one exists decides before this does.
-    """
-    name = posixpath.basename(path)
-    lower = name.lower()
-    if lower in ("dockerfile", "containerfile") or lower.startswith(
-        ("dockerfile.", "containerfile.")
-    ):
-        return "dockerfile"
-    if lower.endswith((".dockerfile", ".containerfile")):
-        return "dockerfile"
-    if lower.endswith((".yml", ".yaml")):
-        return "conda"
-    return "requirements" if lower.endswith((".txt", ".in")) else None
 
 
 def owners_in(paths: Mapping[str, ExperimentPaths], path: str) -> list[str]:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
+
+from ..util.quick_dataclasses import dataclass
 
 LinkState = Literal["inside", "outside", "broken", "circular"]
 PointerKind = Literal["git-lfs", "git-annex", "dvc"]

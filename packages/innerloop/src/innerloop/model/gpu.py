@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal
 
 from ..util.position import Position
+from ..util.quick_dataclasses import dataclass
 
 Kind = Literal["auto", "all", "none", "count", "devices"]
 

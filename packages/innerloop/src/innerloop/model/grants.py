@@ -13,10 +13,10 @@ import posixpath
 import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from ..util.position import Position
+from ..util.quick_dataclasses import dataclass
 from .folder_contents import listed
 from .paths import is_within
 from .run import Run

@@ -10,8 +10,9 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from ..util.quick_dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,10 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from ..util.errors import UserError
 from ..util.position import Position
+from ..util.quick_dataclasses import dataclass
 
 # Beyond these a rule takes too long to compile or to match.
 LONGEST, MOST_STARS = 1000, 12

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 
+from ..util.quick_dataclasses import dataclass
 from .container import Mount
 from .folder_contents import FolderContents, FolderLink, is_of_system
 from .paths import is_within

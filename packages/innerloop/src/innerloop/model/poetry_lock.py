@@ -18,11 +18,17 @@ _HEADER = re.compile(r"(?m)^\[\[package\]\]")
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 _VERSION = re.compile(r"[A-Za-z0-9.!+_-]+")
 _HASH = re.compile(r"sha(?:256|384|512):[0-9a-f]{64,128}")
+# Wheels for other systems than Linux, by the last part of their names.
+_FOREIGN = re.compile(r"-(?:win32|win_\w+|macosx_[\w.]+|ios_\w+)\.whl\Z")
 _MARKER = re.compile(r"""[A-Za-z0-9_."'<>=!~() \t,|+*-]+""")
 
 
-def requirements(text: str, path: str, groups: Set[str] | None = frozenset({"main"})) -> str:
+def requirements(
+    text: str, path: str, groups: Set[str] | None = frozenset({"main"}), *, linux: bool = False
+) -> str:
     """The lines of a requirements file for the packages of these groups; None for all groups.
+
+    `linux`: without the hashes of wheels for other systems, unless a package has no others.
 
     Raises `UserError` at the line of what pip could not check by a hash, and for an older lock.
     """
@@ -43,11 +49,11 @@ def requirements(text: str, path: str, groups: Set[str] | None = frozenset({"mai
     found: list[str] = []
     for number, package in enumerate(packages if isinstance(packages, list) else []):
         where = lines[number] if number < len(lines) else Position(path, 1, 1)
-        found += _lines(package, groups, where)
+        found += _lines(package, groups, where, linux)
     return "".join(f"{line}\n" for line in found)
 
 
-def _lines(package: Any, groups: Set[str] | None, where: Position) -> Iterator[str]:
+def _lines(package: Any, groups: Set[str] | None, where: Position, linux: bool) -> Iterator[str]:
     if not isinstance(package, dict):
         raise _invalid("a package is not a table", where)
     of = package.get("groups")
@@ -72,7 +78,9 @@ def _lines(package: Any, groups: Set[str] | None, where: Position) -> Iterator[s
             hint="Take it from a package index, or use a Dockerfile that runs `poetry install`",
         )
     marker = _marker(package.get("markers"), chosen, where)
-    hashes = sorted(set(_hashes(package.get("files"), where)))
+    files = dict(_hashes(package.get("files"), where))
+    here = [one for one, file in files.items() if not (linux and _FOREIGN.search(file))]
+    hashes = sorted(here or files)
     if not hashes:
         raise _invalid(f"{name} has no hash", where)
     ends = " ".join(f"--hash={one}" for one in hashes)
@@ -93,12 +101,13 @@ def _marker(value: Any, groups: list[str], where: Position) -> str:
     return unique[0] if len(unique) == 1 else " or ".join(f"({one})" for one in unique)
 
 
-def _hashes(files: Any, where: Position) -> Iterator[str]:
+def _hashes(files: Any, where: Position) -> Iterator[tuple[str, str]]:
+    """(hash, file) of each file of a package."""
     for entry in files if isinstance(files, list) else ():
         one = entry.get("hash") if isinstance(entry, dict) else None
         if not isinstance(one, str) or not _HASH.fullmatch(one):
             raise _invalid(f"{one!r} is no hash", where)
-        yield one
+        yield one, str(entry.get("file", "")) if isinstance(entry, dict) else ""
 
 
 def _invalid(what: str, where: Position) -> UserError:

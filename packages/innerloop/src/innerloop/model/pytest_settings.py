@@ -6,14 +6,13 @@ workspace's own tests. Nothing here reads the disk.
 
 from __future__ import annotations
 
-import configparser
 import shlex
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from ..util.jsonc import BOM
+from ..util.quick_dataclasses import dataclass
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -107,7 +106,7 @@ def _parse(name: str, text: str) -> PytestSettings | None:
     is_whole = name in WHOLE_FILES
     try:
         table = _toml(name, text) if name.endswith(".toml") else _ini(name, text)
-    except (ValueError, RecursionError, configparser.Error):
+    except (ValueError, RecursionError):
         return PytestSettings(name) if is_whole or "pytest" in text else None
     if table is None:
         return PytestSettings(name) if is_whole else None
@@ -131,8 +130,13 @@ def _toml(name: str, text: str) -> dict[str, Any] | None:
 
 
 def _ini(name: str, text: str) -> dict[str, Any] | None:
+    import configparser  # here: most workspaces have no such file
+
     parser = configparser.ConfigParser(interpolation=None, strict=False, allow_no_value=True)
-    parser.read_string(text.removeprefix(BOM))
+    try:
+        parser.read_string(text.removeprefix(BOM))
+    except configparser.Error as error:
+        raise ValueError(str(error)) from error
     section = "tool:pytest" if name == "setup.cfg" else "pytest"
     return dict(parser[section]) if parser.has_section(section) else None
 

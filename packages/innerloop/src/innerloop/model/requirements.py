@@ -11,10 +11,11 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
 from ..util import versions
+from ..util.quick_dataclasses import dataclass
 from ..util.versions import Version
 from ..util.wheels import normalized, packages
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, Protocol
 
 from ..util.errors import UserError
+from ..util.quick_dataclasses import dataclass
 from ..util.redaction import NO_REDACTION, Redaction
 from .container import ContainerSpec, Mount
 from .environment import NO_ENVIRONMENT, ResolvedEnvironment

@@ -8,8 +8,8 @@ stops a submission.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
+from ..util.quick_dataclasses import dataclass
 from ..util.redaction import TOKENS, Form
 
 # By the file's own name.

@@ -7,14 +7,13 @@ Source: the documentation of pre-commit (`.pre-commit-config.yaml`), of black an
 
 from __future__ import annotations
 
-import configparser
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from ..util.errors import UserError
 from ..util.jsonc import BOM
+from ..util.quick_dataclasses import dataclass
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -133,6 +132,8 @@ def _toml(text: str) -> dict[str, Any]:
 
 
 def _sections(text: str) -> list[str]:
+    import configparser  # here: few workspaces have such a file
+
     parser = configparser.RawConfigParser(strict=False)
     try:
         parser.read_string(text)

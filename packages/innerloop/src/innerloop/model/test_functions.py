@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
+
+from ..util.quick_dataclasses import dataclass
 
 # The files that pytest collects without settings of its own. Source: pytest's `python_files`.
 FILES = ("test_*.py", "*_test.py")

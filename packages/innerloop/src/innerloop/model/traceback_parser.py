@@ -11,8 +11,8 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
+from ..util.quick_dataclasses import dataclass
 from .experiment_paths import SOURCES
 from .paths import is_within
 

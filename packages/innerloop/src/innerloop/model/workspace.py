@@ -7,9 +7,10 @@ import posixpath
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from ..util.errors import UsageError, UserError, did_you_mean, join_names
+from ..util.quick_dataclasses import dataclass
 from .experiment_paths import ExperimentPaths, default_paths, owners_in
 from .settings.declarations import Declaration
 from .settings.settings import Settings

@@ -19,6 +19,7 @@ from ..argo_manifest.parse import Pod
 from ..argo_manifest.resource_names import of_value
 from ..docker import engine
 from ..local import apptainer, docker, in_container, venv
+from ..model import cpu_lock
 from ..model.dockerfiles import start_files
 from ..model.dockerfiles.dockerfile import Dockerfile
 from ..model.env_file import NAME
@@ -39,10 +40,11 @@ from ..sync.render.generated_files import Specification
 from ..util import files
 from ..util.errors import UserError
 from ..util.jsonc import ParseError, parse
-from ..workspace import loader
+from ..workspace import cpu_locks, loader
 from . import argo_column, gpu_row, own_changes, workflow_column
 from .facts import (
     ENV_FILE,
+    LOCK,
     Parity,
     ParityColumn,
     ParityFact,
@@ -184,7 +186,7 @@ def parity_of(run: Run, title: str, started: Sequence[ParityColumn] = ()) -> Par
         *_own_configurations(run, dev),
         *started,
     )
-    columns = gpu_row.with_gpu(run, dev, _with_env_file(run, columns))
+    columns = gpu_row.with_gpu(run, dev, _with_env_file(run, _with_lock(run, columns)))
     if run.job.docker_args:
         columns = (_with_options(columns[0], run), *(_without_options(c, run) for c in columns[1:]))
     if any("changes" in column.facts for column in columns):
@@ -199,6 +201,30 @@ def parity_of(run: Run, title: str, started: Sequence[ParityColumn] = ()) -> Par
         if backend.name not in known
     ]
     return Parity(title, REFERENCE, (*columns, *others))
+
+
+def _with_lock(run: Run, columns: tuple[ParityColumn, ...]) -> tuple[ParityColumn, ...]:
+    """The columns with a row of the lock that is installed, if there is one for the CPU.
+
+    A service and a cluster build the Dockerfile as it is, with the full lock.
+    """
+    full = run.experiment.paths.lock
+    is_there = bool(full) and Path(run.workspace.root, cpu_lock.name_of(full)).is_file()
+    if not is_there or not run.environment.is_own:
+        return columns
+    cpu = cpu_locks.lock_for(run.workspace, run.experiment)
+    own = ParityFact(cpu.path or full, why=cpu.note)
+    image = own if cpu.dockerfile_of(run.experiment) is not None else ParityFact(full)
+    facts = {venv.name: own, docker.name: image, apptainer.name: image}
+    others = ParityFact(full)
+    return tuple(
+        (
+            column
+            if column.absent
+            else replace(column, facts={**column.facts, LOCK: facts.get(column.backend, others)})
+        )
+        for column in columns
+    )
 
 
 def _with_env_file(run: Run, columns: tuple[ParityColumn, ...]) -> tuple[ParityColumn, ...]:

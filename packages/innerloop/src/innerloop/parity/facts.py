@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
+from ..util.quick_dataclasses import dataclass
 from ..util.redaction import Redaction
 
 ENV_FILE = "env file"
 GPU = "gpu"
+LOCK = "lock"
 ROWS = (
-    "command", "cwd", "variables", ENV_FILE, "environment", "image", "user", "shm", GPU, "mounts",
+    "command", "cwd", "variables", ENV_FILE, "environment", "image", LOCK, "user", "shm", GPU, "mounts",
     "nodes", "options", "changes",
 )  # fmt: skip
 NOT_COMPARED = (

@@ -6,11 +6,12 @@ import json
 import re
 import shlex
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import pairwise
 from typing import Any
 
 from ..model.experiment import Experiment
+from ..util.quick_dataclasses import dataclass
 from . import own_changes
 
 _PLATFORMS = ("linux", "osx", "windows")

@@ -9,7 +9,7 @@ import argparse
 import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from ..sync.render.generated_files import Specification
 from ..sync.render.workflow_context import PATHS
 from ..util import files, yaml_text
 from ..util.errors import UserError
+from ..util.quick_dataclasses import dataclass
 from ..workspace import loader
 from . import own_changes
 from .facts import ParityColumn, ParityFact, join_facts

@@ -9,7 +9,6 @@ import argparse
 import importlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
@@ -19,6 +18,7 @@ from ..local import LocalBackend
 from ..model.run import Backend
 from ..model.settings import remotes
 from ..util.errors import UsageError, UserError, did_you_mean
+from ..util.quick_dataclasses import dataclass
 
 if TYPE_CHECKING:
     from ..model.experiment import Experiment

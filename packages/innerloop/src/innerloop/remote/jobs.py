@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 from ..util.errors import UsageError, UserError
+from ..util.quick_dataclasses import dataclass
 from . import base, submission_store
 from .base import RemoteBackend
 from .submission_store import SubmittedJob

@@ -13,7 +13,7 @@ import posixpath
 import stat
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from ..model import ignore_file, secrets
@@ -21,6 +21,7 @@ from ..model.paths import is_within
 from ..model.portable_names import storage_problem
 from ..util import console, files
 from ..util.errors import UserError
+from ..util.quick_dataclasses import dataclass
 from ..workspace import text_links
 
 IGNORE_FILES = (".amlignore", ".gitignore")

@@ -14,7 +14,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,6 +25,7 @@ from ..util import files, json_records, redaction
 from ..util.errors import UserError
 from ..util.json_records import Record, RecordError
 from ..util.printable import unicode_tree
+from ..util.quick_dataclasses import dataclass
 from ..util.redaction import is_secret_name
 
 FOLDER = ".innerloop/jobs"

@@ -14,13 +14,14 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from ..history import metric_values
 from ..util import files
 from ..util.errors import UserError
 from ..util.printable import one_line
+from ..util.quick_dataclasses import dataclass
 from .base import JobStatus, RemoteBackend
 from .run_records import seconds_between
 from .stream_job import describe_outcome

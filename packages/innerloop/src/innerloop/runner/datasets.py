@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
 from ..model.asset_files import note_of
@@ -13,6 +12,7 @@ from ..model.jobs.job import Input, Job
 from ..model.workspace import Workspace
 from ..util import files
 from ..util.errors import UserError
+from ..util.quick_dataclasses import dataclass
 from ..workspace import asset_catalogue, missing_data
 
 

@@ -20,7 +20,7 @@ import re
 import secrets
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -35,6 +35,7 @@ from ..model.workspace import Workspace
 from ..util import console, gate, locked_environments, ports, process
 from ..util.errors import UserError
 from ..util.gate import RelayCommand
+from ..util.quick_dataclasses import dataclass
 from ..workspace import experiment_choice, loader
 from . import execute
 from .debug_session import DebugSession

@@ -10,10 +10,11 @@ import hashlib
 import os
 import posixpath
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ..docker import conda_images, lock_images
+from ..docker import lock_images
 from ..docker.image_build import image_of
 from ..model import environment_lock, environment_source
 from ..model.asset_files import AssetFile, note_of
@@ -22,8 +23,6 @@ from ..model.dockerfiles import dockerfile
 from ..model.environment import EnvironmentKind, Image, ResolvedEnvironment
 from ..model.environment_lock import LockUse
 from ..model.experiment import Experiment
-from ..model.jobs import conda
-from ..model.jobs.conda import CondaFile
 from ..model.jobs.environment_file import environment_in, environment_of, environment_of_asset
 from ..model.jobs.job import Environment, Job
 from ..model.paths import code_root
@@ -31,7 +30,11 @@ from ..model.workspace import Workspace
 from ..util import files
 from ..util.errors import UserError
 from ..util.position import Position
-from ..workspace import asset_catalogue, loader
+from ..util.quick_dataclasses import dataclass
+from ..workspace import asset_catalogue, cpu_locks, loader
+
+if TYPE_CHECKING:
+    from ..model.jobs.conda import CondaFile
 
 _KINDS: dict[str, EnvironmentKind] = {
     "build": "dockerfile",
@@ -45,17 +48,23 @@ _BY_NAME = ("registered", "image")
 
 
 def resolve(
-    workspace: Workspace, experiment: Experiment, job: Job, *, dev: bool = False, test: bool = False
+    workspace: Workspace,
+    experiment: Experiment,
+    job: Job,
+    *,
+    dev: bool = False,
+    test: bool = False,
+    full: bool = False,
 ) -> ResolvedEnvironment:
     """What stands for the job's environment.
 
     `dev` asks for the stage with development tools of the experiment's own environment, whatever
-    the job names; `test` for the one with what the tests need alone, if there is one. A name of
-    Azure ML is the environment in the file of the workspace that has it, unless the settings name
+    the job names; `test` for the one with what the tests need alone, if there is one; `full` for
+    the lock that other machines get. A name of Azure ML is the environment in the file of the workspace that has it, unless the settings name
     something else. Never raises UserError: it is the result's `missing`.
     """
     if (dev and experiment.is_own) or is_own(experiment, job, job.environment):
-        return _own(workspace, experiment, job, dev=dev, test=test)
+        return _own(workspace, experiment, job, dev=dev, test=test, full=full)
     unresolved = ResolvedEnvironment(position=job.where("environment"))
     disk = loader.WorkspaceFiles(Path(workspace.root))
     asset = None
@@ -67,7 +76,7 @@ def resolve(
         reference = job.environment.reference or ""
         return replace(unresolved, kind="registered", source=reference, missing=error)
     if asset is not None and is_own(experiment, job, named):
-        found = _own(workspace, experiment, job, dev=False, test=test)
+        found = _own(workspace, experiment, job, dev=False, test=test, full=full)
     else:
         found = _named(_Resolver(workspace, experiment, job, named), unresolved)
     if asset is None:
@@ -76,21 +85,23 @@ def resolve(
 
 
 def _own(
-    workspace: Workspace, experiment: Experiment, job: Job, *, dev: bool, test: bool
+    workspace: Workspace, experiment: Experiment, job: Job, *, dev: bool, test: bool, full: bool
 ) -> ResolvedEnvironment:
     paths = experiment.paths
     test = test and experiment.test_stage is not None
+    cpu = cpu_locks.CpuLock() if full else cpu_locks.lock_for(workspace, experiment)
     return ResolvedEnvironment(
         kind="image" if paths.source == "image" else "dockerfile",
         source=paths.environment,
-        image=image_of(workspace, experiment, dev=dev, test=test),
+        image=image_of(workspace, experiment, dev=dev, test=test, full=full),
         folder=paths.context,
-        requirements=paths.lock,
+        requirements=cpu.path or paths.lock,
         conda=_conda_of(workspace, experiment),
         is_own=True,
         dev=dev,
         test=test,
         position=job.where("environment"),
+        notes=(cpu.note,) if cpu.note else (),
     )
 
 
@@ -172,6 +183,8 @@ def _conda_of(workspace: Workspace, experiment: Experiment) -> CondaFile | None:
     """The packages of the experiment's conda file, for the backend venv."""
     if experiment.paths.source != "conda":
         return None
+    from ..model.jobs import conda
+
     path = experiment.paths.environment
     read = loader.WorkspaceFiles(Path(workspace.root)).read
     return conda.parse(read(path) or "", path, read)
@@ -243,6 +256,8 @@ class _Resolver:
         return chosen, (f"the settings name {chosen} for the image {plain(image)}",)
 
     def of_conda_file(self, environment: ResolvedEnvironment) -> ResolvedEnvironment:
+        from ..docker import conda_images
+
         try:
             packages = conda_images.conda_of(self.workspace, self.job, self.named)
             environment = replace(environment, conda=packages)
@@ -315,6 +330,8 @@ class _Resolver:
                 named = environment_in(read(source.path) or "", source.path, self.job.name)
                 return _named(replace(self, named=named), environment)
             if source.kind == "conda":
+                from ..model.jobs import conda
+
                 relative = posixpath.relpath(source.path, posixpath.dirname(self.job.name) or ".")
                 python = conda.parse(read(source.path) or "", source.path).python
                 image = setting.base or f"python:{python or source.usual_python}-slim-bookworm"

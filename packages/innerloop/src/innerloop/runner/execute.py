@@ -6,11 +6,12 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from .. import local
 from ..history import in_flight, recorder
+from ..history.system_recorder import source_of_process
 from ..local import LocalBackend
 from ..model import grants
 from ..model.env_file import EnvFile
@@ -19,6 +20,7 @@ from ..model.run_secrets import secrets_of
 from ..util import consent, console, files, network, process, process_identity
 from ..util.errors import UserError, combine
 from ..util.process import OutOfTime
+from ..util.quick_dataclasses import dataclass
 from . import env_file, failure_report, written_files
 from .plan import new_id, plan, plan_command
 
@@ -152,12 +154,19 @@ def _recorded(started: Started, say: Callable[[str], None]) -> int:
     try:
         with recorder.recorded(run, request) as ending:
             folders += _make_output_folders(run, outputs)
-            if request.engine_container is not None:
+            from ..docker import container_load  # here, since a dry run has no load
+
+            container = request.engine_container
+            if container is not None:
+                ending.watch(lambda: container_load.source(container.name))
                 code = ending.code = _submit(started)
             else:
-                with process.reported_starts(
-                    lambda pid: ending.has_started(process_identity.of(pid))
-                ):
+
+                def has_started(pid: int) -> None:
+                    ending.has_started(process_identity.of(pid))
+                    ending.watch(lambda: source_of_process(pid))
+
+                with process.reported_starts(has_started):
                     code = ending.code = _submit(started)
     finally:
         for folder in folders:

@@ -15,12 +15,12 @@ import shlex
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from ..docker import docker_cli
 from ..model.run import Request, Run
 from ..util import files, process, user_shell
+from ..util.quick_dataclasses import dataclass
 
 # Source: signal(7), the numbers of Linux on x86 and ARM; a container's are always these.
 _SIGNALS = {

@@ -8,23 +8,29 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..history import tee
 from ..model.paths import SCRATCH, code_root
 from ..model.run import Request, Run
-from ..model.traceback_parser import Failure, PathMapping, failed_tests, tracebacks
 from ..util import console, files
 from ..workspace import text_links
 
-Reader = Callable[[str, PathMapping], list[Failure]]
+# Imported where a run has failed: every run imports this module.
+if TYPE_CHECKING:
+    from ..model.traceback_parser import Failure, PathMapping
+
+    Reader = Callable[[str, PathMapping], list[Failure]]
 # How much of a log's end is read, in bytes: a failure is at the end, and a log may be huge.
 TAIL = 1 << 20
 
 
-def show(run: Run, request: Request, log: Path, read: Reader = tracebacks) -> None:
+def show(run: Run, request: Request, log: Path, read: Reader | None = None) -> None:
     """Print the positions of the failure, from the log of the run's output."""
+    from ..model.traceback_parser import tracebacks
+
     root = Path(run.workspace.root)
-    for failure in read(tail(log), path_mapping(run, request)):
+    for failure in (read or tracebacks)(tail(log), path_mapping(run, request)):
         console.say(str(replace(failure, file=text_links.resolve(root, failure.file))))
 
 
@@ -39,6 +45,8 @@ def tested(run: Run, request: Request, start: Callable[[], int]) -> int:
         with tee.recorded(log):
             code = start()
         if code != 0:
+            from ..model.traceback_parser import failed_tests
+
             show(run, request, log, failed_tests)
             if tail(log).rstrip().endswith("No module named pytest"):
                 console.say(_no_pytest(run))
@@ -50,6 +58,13 @@ def tested(run: Run, request: Request, start: Callable[[], int]) -> int:
 
 def _no_pytest(run: Run) -> str:
     paths = run.experiment.paths
+    if paths.source == "image":
+        declaration = run.workspace.declared.get(run.experiment.name)
+        where = declaration.position("environment") if declaration else run.job.name
+        return (
+            f"{where}: pytest is not installed in the image {paths.environment}; declare a "
+            "Dockerfile that starts from the image and installs it"
+        )
     if paths.source != "dockerfile" or paths.is_shared:
         where = paths.environment or run.job.name
         return f"{where}: pytest is not installed in this environment; add it there"
@@ -74,6 +89,8 @@ def tail(log: Path) -> str:
 
 def path_mapping(run: Run, request: Request) -> PathMapping:
     """How the paths that the program printed map to the workspace's files."""
+    from ..model.traceback_parser import PathMapping
+
     folder = code_root(run.job.name, run.job.code) or run.experiment.folder
     paths = run.experiment.paths
     others = tuple(path for path in (paths.folder, paths.tests) if path)

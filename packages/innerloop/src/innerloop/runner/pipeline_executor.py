@@ -1,7 +1,7 @@
 """Execution of a planned pipeline.
 
-Its steps run one after another, each in its own environment, with a progress table, and with a
-record from which a later run can go on.
+Its steps run each in its own environment, those that wait for no other at once as far as there is
+room, with a progress table, and with a record from which a later run can go on.
 """
 
 from __future__ import annotations
@@ -9,24 +9,31 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ..history import in_flight
-from ..model.jobs.pipeline import Step
+from ..model.jobs.pipeline import Step, is_chain
+from ..model.parallelism import Parallelism
 from ..model.run import Request, Run
 from ..util import console, files
 from ..util.errors import UserError, combine
-from . import execute, pipeline_record, sweep_executor, written_files
+from ..util.quick_dataclasses import dataclass
+from . import execute, lanes, pipeline_record, sweep_executor, written_files
 from .execute import Started
+from .lanes import Lanes
+from .parallel_steps import StepsAtOnce
 from .pipeline_plan import PipelinePlan, fetched, missing, run_of, sweep_of
 from .progress_table import DONE, FAILED, KEPT, SKIPPED, STOPPED, ProgressTable, Row, RowState
 from .sweep_executor import Prepare
 
 
-def carry_out(planned: PipelinePlan, prepare: Prepare) -> int:
-    """Run the steps. Returns the exit code of the first that failed, else 0."""
+def carry_out(planned: PipelinePlan, prepare: Prepare, parallel: int | None = None) -> int:
+    """Run the steps, at most `parallel` at once; None for what this machine has room for.
+
+    Returns the exit code of the first that failed, else 0.
+    """
     if errors := missing(planned, prepare):  # before anything is fetched or built
         raise combine(errors)
     planned = fetched(planned)
@@ -35,13 +42,16 @@ def carry_out(planned: PipelinePlan, prepare: Prepare) -> int:
     lines = (execute.backend_line(step.started.request) for step in ready.values())
     for line in dict.fromkeys(lines):
         table.say(line)
-    running = PipelineRun(planned, prepare, ready, table)
+    running = PipelineRun(planned, prepare, ready, table, parallel)
+    within = running.lanes()
+    if within.count > 1 or (parallel and len(ready) > 1):
+        table.say(f"innerloop: {within.count} at once ({within.parallelism.why})")
     run = planned.run
     with in_flight.marked(planned.root, run.id, "pipeline", run.experiment):
         running.write()  # what cannot be written now is an error, before anything starts
         try:
             with table.shown():
-                code = running.run_all()
+                code = running.run_all(within)
         finally:
             running.write_if_possible()
             _say_outputs(planned, table)
@@ -98,8 +108,18 @@ class PipelineRun:
     prepare: Prepare
     ready: Mapping[str, _ReadyStep]
     table: ProgressTable
+    parallel: int | None = None
 
-    def run_all(self) -> int:
+    def lanes(self) -> Lanes:
+        """How many steps run at once: one, if each waits for another."""
+        if is_chain(self.planned.steps):
+            return Lanes(Parallelism(1, "each step needs the one before it"))
+        started = [step.started for step in self.ready.values()]
+        return lanes.of_parts(started, len(started), None, self.parallel)
+
+    def run_all(self, within: Lanes) -> int:
+        if within.count > 1:
+            return StepsAtOnce(self, within).run_all()
         first_code = 0
         for step in self.planned.steps:
             if (reason := self.reason_to_skip(step, first_code)) is not None:
@@ -133,6 +153,10 @@ class PipelineRun:
         except BaseException as error:
             self.table.end(step.name, STOPPED if isinstance(error, KeyboardInterrupt) else FAILED)
             raise
+        return self.finish(step, code, reason)
+
+    def finish(self, step: Step, code: int, reason: str) -> int:
+        """Put the end of a step into the table. Returns its exit code, 1 if an output is missing."""
         absent = [] if code else _missing_outputs(self.planned, step)
         if absent:
             code, reason = 1, f"it ended well, but wrote no {' and no '.join(absent)}"
@@ -144,20 +168,26 @@ class PipelineRun:
 
     def run_once(self, step: Step, started: Started) -> tuple[int, str]:
         """The exit code, and the reason for the table ("" for none)."""
+        self.make_outputs(step)
+        return self.judged(step, execute.carry_out(started))
+
+    def make_outputs(self, step: Step) -> None:
         _make_outputs(self.planned, step)
-        code = execute.carry_out(started)
+
+    def judged(self, step: Step, code: int) -> tuple[int, str]:
+        """The same for the exit code of the step's program."""
         if code:
             return code, f"exit code {code}"
-        if reason := sweep_executor.divergence(self.planned.root, step.job, started.run):
-            return 1, f"its trial diverged: {reason}"
-        return 0, ""
+        reason = _divergence(self.planned, step, self.ready[step.name].started.run)
+        return (1, reason) if reason else (0, "")
 
     def run_trials(
         self, step: Step, sweep: sweep_executor.Sweep, first: Started
     ) -> tuple[int, str]:
         """Run all trials; the outputs of the best one become the step's."""
         try:
-            sweep_executor.run_trials(sweep, self.table, self.prepare, first)
+            within = sweep_executor.lanes_of(sweep, first, self.parallel)
+            sweep_executor.run_trials(sweep, self.table, self.prepare, first, within)
         finally:
             sweep_executor.record_if_possible(sweep, self.table)
         winner = sweep_executor.best(sweep, self.table)
@@ -190,6 +220,7 @@ class PipelineRun:
                 "exit_code": int(row.cells["exit"]) if row.cells.get("exit") else None,
                 "seconds": None if row.seconds is None else round(row.seconds, 3),
                 "outputs": planned.folder_of(step.name),
+                "needs": list(step.needs),
             }
             for step in planned.pipeline.steps
             if (row := rows.get(step.name)) is not None
@@ -206,17 +237,36 @@ def _make_outputs(planned: PipelinePlan, step: Step) -> None:
 
 def _missing_outputs(planned: PipelinePlan, step: Step) -> list[str]:
     """The outputs that a later step takes and that do not exist."""
-    taken = {
-        output
-        for later in planned.pipeline.steps
-        for source, output in later.takes.values()
-        if source == step.name
-    }
+    taken = _taken_outputs(planned, step)
     return [
         f"{name} (${{{{outputs.{name}}}}})"
         for name in step.job.outputs
         if name in taken and not os.path.exists(planned.output(step.name, name))
     ]
+
+
+def _divergence(planned: PipelinePlan, step: Step, run: Run) -> str:
+    """Why a step that ended well hands nothing on: it diverged. "" if it did not.
+
+    A step whose outputs no other step takes hands nothing on anyway.
+    """
+    if step.job.search_space:
+        reason = sweep_executor.divergence(planned.root, step.job, run)
+        return f"its trial diverged: {reason}" if reason else ""
+    if not _taken_outputs(planned, step):
+        return ""
+    reason = sweep_executor.divergence_of(planned.root / run.outputs)
+    return f"it diverged: {reason}, so it hands nothing on" if reason else ""
+
+
+def _taken_outputs(planned: PipelinePlan, step: Step) -> set[str]:
+    """The names of the outputs that a later step takes."""
+    return {
+        output
+        for later in planned.pipeline.steps
+        for source, output in later.takes.values()
+        if source == step.name
+    }
 
 
 def _write_record(planned: PipelinePlan, steps: Mapping[str, Mapping[str, Any]]) -> None:
@@ -261,8 +311,8 @@ def recorded(planned: PipelinePlan, started: Started) -> Started:
         state, code = STOPPED, None
         try:
             code = started.submit(run, request)
-            if not code and (reason := sweep_executor.divergence(planned.root, step.job, run)):
-                console.say(f"the trial diverged: {reason}")
+            if not code and (reason := _divergence(planned, step, run)):
+                console.say(f"{step.name} failed: {reason}")
                 code = 1
             state = FAILED if code else DONE
             return code

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from ..model.run import Run
 from ..model.workspace import Workspace
 from ..util import files
 from ..util.errors import UsageError, UserError
+from ..util.quick_dataclasses import dataclass
 from ..workspace import loader
 from . import environment_resolver, execute, pipeline_record, sweep_executor
 from .sweep_executor import Prepare

@@ -10,11 +10,12 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..util import console, process
 from ..util.printable import one_line, printable, raw
+from ..util.quick_dataclasses import dataclass
 
 if TYPE_CHECKING:  # rich takes a tenth of a second to import, and most runs have no table
     from rich.live import Live

@@ -1,4 +1,4 @@
-"""A sweep on this machine: its trials are drawn by the job's own rule and run one after another."""
+"""A sweep on this machine: its trials are drawn by the job's own rule, and run as far as there is room."""
 
 from __future__ import annotations
 
@@ -6,25 +6,29 @@ import json
 import math
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from ..history import in_flight, metric_values, metrics
+from ..history import in_flight, metric_values, metrics, past_runs, written_metrics
 from ..model.jobs import sweep
 from ..model.jobs.job import Job
 from ..model.jobs.mlflow_env import TRACKING
 from ..model.run import Run
 from ..util import files
 from ..util.errors import UserError
-from . import execute, written_files
+from ..util.quick_dataclasses import dataclass
+from . import execute, lanes, parallel_trials, written_files
 from .execute import Started
+from .lanes import Lanes
 from .progress_table import DONE, FAILED, SKIPPED, STOPPED, ProgressTable, Row
 from .sweep_record import RECORD
 
 # The cells of a row for its metric: as it is shown, and with all its digits. No name of a search
 # space has a blank.
 METRIC, EXACT = "the metric", "the exact metric"
+# The cell of a trial that diverged: a loss, or another metric than the objective's, with its value.
+DIVERGED = "the divergence"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,7 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """The trials of a sweep job, in the order in which they run.
+    """The trials of a sweep job, in the order in which they start.
 
     `folder` is relative to the workspace's root. `notes` are the differences from Azure ML.
     `timeout` is the limit for all trials together in seconds; None for no limit.
@@ -150,8 +154,11 @@ def requests(planned: Sweep, prepare: Prepare) -> list[dict[str, Any]]:
     ]
 
 
-def carry_out(planned: Sweep, prepare: Prepare) -> int:
-    """Run every trial, also after one has failed. 0 when all succeeded and one is the best, else 1."""
+def carry_out(planned: Sweep, prepare: Prepare, parallel: int | None = None) -> int:
+    """Run every trial, also after one has failed. 0 when all succeeded and one is the best, else 1.
+
+    At most `parallel` of them run at once; None for what the job and this machine say.
+    """
     columns = ["state", *planned.columns, "exit", "seconds", "outputs"]
     table = ProgressTable("trial", columns, rows(planned), headings={METRIC: planned.metric})
     for note in planned.notes:
@@ -160,13 +167,16 @@ def carry_out(planned: Sweep, prepare: Prepare) -> int:
     table.say(execute.backend_line(first.request))
     for note in first.request.notes:
         table.say(f"innerloop: {note}")
+    within = lanes_of(planned, first, parallel)
+    if within.count > 1 or parallel:
+        table.say(f"innerloop: {within.count} at once ({within.parallelism.why})")
     run = planned.trials[0].run
     root, id = Path(run.workspace.root), planned.folder.rpartition("/")[2]
     with in_flight.marked(root, id, "sweep", run.experiment):
         record(planned, table)  # what cannot be written now is an error, before anything starts
         try:
             with table.shown():
-                run_trials(planned, table, prepare, first)
+                run_trials(planned, table, prepare, first, within)
         finally:
             record_if_possible(planned, table)
             table.say(f"innerloop: outputs are in {planned.folder}/ (the table is in {RECORD})")
@@ -179,8 +189,19 @@ def rows(planned: Sweep) -> list[Row]:
     return [Row(trial.name, dict(trial.values)) for trial in planned.trials]
 
 
-def run_trials(planned: Sweep, table: ProgressTable, prepare: Prepare, first: Started) -> None:
-    """Run the trials one after another. `first` is the first one, already prepared."""
+def lanes_of(planned: Sweep, first: Started, asked: int | None) -> Lanes:
+    """How many of the trials run at once; `first` is the first one, already prepared."""
+    limit = sweep.max_concurrent_trials(planned.job)
+    return lanes.of_parts([first], len(planned.trials), limit, asked)
+
+
+def run_trials(
+    planned: Sweep, table: ProgressTable, prepare: Prepare, first: Started, within: Lanes
+) -> None:
+    """Run the trials. `first` is the first one, already prepared."""
+    if within.count > 1:
+        _run_at_once(planned, table, within, first)
+        return
     begun = time.monotonic()
     for index, trial in enumerate(planned.trials):
         limit, left = _time_left(planned, trial.run.job, time.monotonic() - begun)
@@ -199,12 +220,33 @@ def run_trials(planned: Sweep, table: ProgressTable, prepare: Prepare, first: St
         record_if_possible(planned, table)
 
 
+def _run_at_once(planned: Sweep, table: ProgressTable, within: Lanes, first: Started) -> None:
+    """Run several trials at once, each in a process of its own, on the backend of the first."""
+    begun = time.monotonic()
+
+    def end(trial: Trial, code: int) -> None:
+        _end(planned, table, trial, code)
+        record_if_possible(planned, table)
+
+    parallel_trials.TrialsAtOnce(
+        planned,
+        table,
+        within,
+        first.request.backend,
+        limit=lambda run: _time_left(planned, run.job, time.monotonic() - begun),
+        end=end,
+    ).run_all()
+
+
 def _end(planned: Sweep, table: ProgressTable, trial: Trial, code: int) -> None:
     folder = Path(trial.run.workspace.root, trial.run.outputs)
     value = metrics.find(folder, planned.metric) if planned.metric else None
     shown = "" if value is None else metric_values.short(value, 6)
     cells = {} if value is None else {METRIC: shown, EXACT: repr(value)}
     reason = f"{planned.metric} {shown}" if cells else ""
+    if not code and (bad := divergence_of(folder)):
+        cells[DIVERGED] = bad
+        reason = f"it diverged: {bad}"
     table.end(
         trial.name,
         FAILED if code else DONE,
@@ -242,7 +284,7 @@ def record(planned: Sweep, table: ProgressTable) -> None:
                 "state": row.state,
                 "values": dict(trial.values),
                 "metric": value if value is not None and math.isfinite(value) else None,
-                "diverged": value is not None and not math.isfinite(value),
+                "diverged": _has_diverged(row),
                 "exit_code": int(row.cells["exit"]) if row.cells.get("exit") else None,
                 "seconds": None if row.seconds is None else round(row.seconds, 3),
                 "outputs": row.cells.get("outputs") or None,
@@ -265,26 +307,38 @@ def metric_of(row: Row) -> float | None:
     return float(row.cells[EXACT]) if EXACT in row.cells else None
 
 
+def divergence_of(folder: Path) -> str:
+    """The metric by which the run in a folder diverged, with its value; "" if it did not."""
+    return past_runs.divergence_in(written_metrics.read(folder).scores)
+
+
+def _has_diverged(row: Row) -> bool:
+    """Whether the objective's metric, a loss or the score that is shown first is not finite."""
+    value = metric_of(row)
+    return DIVERGED in row.cells or (value is not None and not math.isfinite(value))
+
+
 def best(planned: Sweep, table: ProgressTable) -> Trial | None:
     """The best of the trials that succeeded; the first of them if no trial wrote the metric.
 
-    A trial whose metric is not finite has diverged, and is never the best: not even if all have.
+    A trial whose metric is not finite has diverged, as has one whose loss is not, whatever the metric
+    is: it is never the best, not even if all have.
     """
     done = [trial for trial in planned.trials if table.rows[trial.name].state == DONE]
     values = {trial.name: metric_of(table.rows[trial.name]) for trial in done}
     scored = [trial for trial in done if values[trial.name] is not None]
-    finite = [trial for trial in scored if math.isfinite(values[trial.name] or 0)]
+    fit = [trial for trial in done if not _has_diverged(table.rows[trial.name])]
+    finite = [trial for trial in fit if values[trial.name] is not None]
     sign = 1 if planned.goal == "maximize" else -1
     if not scored:
-        return next(iter(done), None)
+        return next(iter(fit), None)
     return max(finite, key=lambda trial: sign * (values[trial.name] or 0), default=None)
 
 
 def diverged(planned: Sweep, table: ProgressTable) -> list[str]:
-    """The names of the trials that succeeded and whose metric is not finite."""
+    """The names of the trials that succeeded and whose metric, or whose loss, is not finite."""
     rows = [table.rows[trial.name] for trial in planned.trials]
-    values = {row.name: metric_of(row) for row in rows if row.state == DONE}
-    return [name for name, value in values.items() if not math.isfinite(value or 0)]
+    return [row.name for row in rows if row.state == DONE and _has_diverged(row)]
 
 
 def divergence(root: Path, job: Job, run: Run) -> str:
@@ -292,14 +346,15 @@ def divergence(root: Path, job: Job, run: Run) -> str:
     metric, _ = sweep.objective(job) or ("", "")
     value = metrics.find(root / run.outputs, metric) if metric else None
     if value is None or math.isfinite(value):
-        return ""
+        return divergence_of(root / run.outputs)
     return f"{metric} {metric_values.short(value, 6)}"
 
 
 def _verdict(planned: Sweep, table: ProgressTable) -> int:
     winner = best(planned, table)
     value = table.rows[winner.name].cells.get(METRIC) if winner else None
-    not_finite = [f"{name} ({table.rows[name].cells[METRIC]})" for name in diverged(planned, table)]
+    cells = {name: table.rows[name].cells for name in diverged(planned, table)}
+    not_finite = [f"{name} ({cell.get(DIVERGED) or cell[METRIC]})" for name, cell in cells.items()]
     if winner and value:
         table.say(
             f"innerloop: the best is {winner.name}: {planned.metric} {value} ({planned.goal})"
@@ -310,8 +365,8 @@ def _verdict(planned: Sweep, table: ProgressTable) -> int:
     if not_finite:
         none = "" if winner else ", so no trial is the best"
         table.say(
-            f"innerloop: {len(not_finite)} of {len(table.rows)} diverged, {planned.metric} is not a "
-            f"finite number{none}: {', '.join(not_finite)}"
+            f"innerloop: {len(not_finite)} of {len(table.rows)} diverged, a metric is not a finite "
+            f"number{none}: {', '.join(not_finite)}"
         )
     failed = [f"{row.name} ({reason})" for row, reason in _failures(table)]
     if failed:

@@ -11,13 +11,13 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from ..local.code_view import BESIDE
 from ..model.run import Run
 from ..util import user_shell
 from ..util.printable import one_line
+from ..util.quick_dataclasses import dataclass
 
 __all__ = ["BESIDE", "Before", "before", "before_in", "changes", "line", "line_of_parts"]
 

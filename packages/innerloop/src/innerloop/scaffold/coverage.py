@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import posixpath
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+from ..model import test_results
 from ..model.experiment import Experiment
 from ..model.shared_code import COMMON
 from ..util import files
+from ..util.quick_dataclasses import dataclass
 
 # pytest's exit code for unknown options.
 PYTEST_USAGE_ERROR = 4
@@ -96,13 +98,21 @@ def _list(key: str, values: Sequence[str]) -> str:
 
 
 def collect(root: Path, request: CoverageRequest, junit: Path | None) -> Iterator[str]:
-    """Moves the JUnit file to `junit`; yields a message for each report that pytest wrote."""
+    """Moves the JUnit file to `junit`; yields a message for each report that pytest wrote.
+
+    A file whose name ends with `.json` gets the results as JSON.
+    """
     folder = root / request.folder
     if junit is not None and (written := _junit_files(folder)):
         files.make_folder(junit.parent)
         if len(written) > 1:
             files.write_text(written[0], _joined(written))
-        files.copy(written[0], junit)
+        if junit.suffix == ".json":
+            results = test_results.of_junit(files.read_text(written[0]) or "")
+            rows = [result.as_json() for result in results]
+            files.write_text(junit, json.dumps(rows, indent=1) + "\n")
+        else:
+            files.copy(written[0], junit)
         for path in written:
             files.remove(path)
         yield f"the results are in {junit}"

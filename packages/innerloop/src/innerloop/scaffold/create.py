@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from ..util import files, toml_positions, undo_journal
 from ..util.errors import UsageError, UserError
 from ..util.undo_journal import Move
 from ..workspace import text_links
-from . import uv_environment
+from . import git_ignored, uv_environment
 
 TEMPLATE = Path(__file__).resolve().parent.parent / "templates" / "experiment"
 STAGING = f"{undo_journal.FOLDER}/new"
@@ -44,8 +44,8 @@ def create_experiment(
     `with_uv`: the template's environment is a project of uv, locked now; UserError if no index
     answers.
 
-    The outcome is that of its generated files. A kill or an error at any moment leaves the whole
-    experiment or nothing of it.
+    The outcome is that of its generated files; its notes name what git would not keep. A kill or an
+    error at any moment leaves the whole experiment or nothing of it.
     """
     root = Path(workspace.root)
     check_target(workspace, name)
@@ -68,7 +68,19 @@ def create_experiment(
         change.carry_out([Move(f"{STAGING}/{missing}", f"src/{missing}")])
         text_links.record(root, texts)
         engine.edit_within(change, lambda state: (_made(state, name, source, with_uv), ()))
-        return engine.sync_within(change)
+        outcome = engine.sync_within(change)
+    ignored = git_ignored.of_new(root, _new_files(root, name, source, outcome))
+    return replace(outcome, notes=(*outcome.notes, *ignored))
+
+
+def _new_files(
+    root: Path, name: str, source: str | None, outcome: engine.SyncOutcome
+) -> Iterator[str]:
+    """The files that the tool made. Those of a copy are the team's: git keeps of them what it kept."""
+    yield from outcome.created
+    if source is None:
+        below = root.joinpath("src", *name.split("/")).rglob("*")
+        yield from (path.relative_to(root).as_posix() for path in below if path.is_file())
 
 
 def _made(state: State, name: str, source: str | None, with_uv: bool) -> State:

@@ -12,7 +12,6 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -22,6 +21,7 @@ from ..model.workspace import Workspace
 from ..sync import engine
 from ..util import diffs, files, locked_environments, process, undo_journal, venvs
 from ..util.errors import UserError
+from ..util.quick_dataclasses import dataclass
 from ..util.undo_journal import Write
 from ..workspace import formatter_files, text_links
 

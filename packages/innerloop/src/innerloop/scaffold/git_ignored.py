@@ -6,12 +6,12 @@ import os
 import re
 import shlex
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from ..util import files, process
 from ..util.printable import one_line
 from ..util.process import CompletedCommand
+from ..util.quick_dataclasses import dataclass
 
 NO_GIT = "git is not on PATH, so no repository was made: `git init` makes one"
 
@@ -66,6 +66,14 @@ def messages(
     if process.which("git") is None:
         return [NO_GIT] if wanted else []
     return list(_by_rule(folder, paths, whole).values())
+
+
+def of_new(folder: Path, paths: Iterable[str]) -> list[str]:
+    """`messages` about files that a command has just made; empty without a repository."""
+    made = sorted(path for path in paths if os.path.lexists(folder / path))
+    if not made or process.which("git") is None or not _keeps(folder):
+        return []
+    return list(_by_rule(folder, made, ()).values())
 
 
 def _by_rule(folder: Path, paths: Sequence[str], whole: Sequence[str]) -> dict[str, str]:

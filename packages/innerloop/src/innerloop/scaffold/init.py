@@ -12,7 +12,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 
 from .. import __version__
@@ -23,6 +23,7 @@ from ..util import change_folder, files, process, undo_journal
 from ..util.cache_folder import cache_folder
 from ..util.errors import UserError
 from ..util.printable import one_line
+from ..util.quick_dataclasses import dataclass
 from ..util.undo_journal import Move, Step, Write
 from ..util.wheels import WHEELS
 from ..workspace import loader, text_links

@@ -10,18 +10,21 @@ import os
 import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 from ..history import in_flight
 from ..model import naming
-from ..sync import engine, file_states, transaction
+from ..model.settings.adoption import FILE
+from ..sync import engine, retraction, transaction
 from ..sync.transaction import STATE, Change
 from ..util import files
 from ..util.errors import UserError
+from ..util.quick_dataclasses import dataclass
 from ..util.undo_journal import Delete, DropEmpty, Step, Write
 from ..workspace import formatter_files
 from . import adopted_template, git_ignored, made_files, marked_block
+from .adopt import proposal
 from .workspace_template import File
 
 FOLDER = ".innerloop"
@@ -79,8 +82,8 @@ def plan(root: Path, *, keep_dev_containers: bool = False) -> Departure:
     template = adopted_template.of_root(root)
     made = [*made_files.of_workspace(root, template)]
     kept = {path for path in state.generated if keep_dev_containers and _stays(path, made)}
-    retraction = file_states.retract(root, state, kept)
-    stays = dict(retraction.kept) | dict.fromkeys(kept, "you asked to keep it")
+    retracted = retraction.retract(root, state, kept)
+    stays = dict(retracted.kept) | dict.fromkeys(kept, "you asked to keep it")
     tools = [path for path in made_files.tools(template) if os.path.lexists(root / path)]
     for path in tools:
         if not made_files.as_shipped(root, path, template):
@@ -88,9 +91,13 @@ def plan(root: Path, *, keep_dev_containers: bool = False) -> Departure:
     records = {f"{FOLDER}/{name}/": why for name, why in RECORDS.items() if _holds(root, name)}
     stays |= records
     goes = sorted({*made, *(path for path in tools if path not in stays)})
-    gone = {*goes, *(change.path for change in retraction.changes if change.after is None)}
+    gone = {*goes, *(change.path for change in retracted.changes if change.after is None)}
     gone |= set() if records else {f"{FOLDER}/"}
-    changes = [*retraction.changes, *_ignore_files(root, template, _gone_with(gone))]
+    if (declared := _declarations(root)) is not None and declared.after == declared.before:
+        stays[FILE] = "you edited what `init --here` added to it"
+    elif declared is not None:
+        retracted = replace(retracted, changes=(*retracted.changes, declared))
+    changes = [*retracted.changes, *_ignore_files(root, template, _gone_with(gone))]
     notes = (STATE, f"{FOLDER}/wheels/") if records else (f"{FOLDER}/",)
     there = tuple(path for path in notes if os.path.lexists(root / path))
     return Departure(tuple(goes), tuple(changes), dict(sorted(stays.items())), there)
@@ -149,6 +156,14 @@ def _ignore_files(
         after = marked_block.without(text, known)
         if after != text:
             yield Change(path, text, after or None)
+
+
+def _declarations(root: Path) -> Change | None:
+    """The person's innerloop.toml without the tables that `init --here` added; None without such."""
+    text = files.read_own(root / FILE, plain=True) if (root / FILE).is_file() else None
+    if text is None or not proposal.has_added(text):
+        return None
+    return Change(FILE, text, proposal.without_added(text) or text)
 
 
 def _gone_with(paths: set[str]) -> tuple[str, ...]:

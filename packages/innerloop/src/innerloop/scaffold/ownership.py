@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from ..sync import file_states
 from ..util import files
 from ..util.errors import UserError
+from ..util.quick_dataclasses import dataclass
 from . import adopted_template, made_files, marked_block
 from .leave import FOLDER
 

@@ -8,23 +8,27 @@ from __future__ import annotations
 
 import os
 import posixpath
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from ..local import uv
-from ..model import requirements
+from ..model import cpu_lock, requirements
 from ..model.experiment import Experiment
+from ..model.experiment_paths import ExperimentPaths
 from ..model.requirements import Requirement, RequirementEdit
 from ..model.workspace import Workspace
 from ..sync import engine
 from ..util import files, locked_environments, regular_files, wheels
 from ..util.errors import UserError, join_names
+from ..util.quick_dataclasses import dataclass
 from ..util.undo_journal import Write
 from ..workspace import loader
 
 # The files of requirements, without their ending: for the job, for people, for the tests.
 JOB, DEV, TEST = "requirements", "requirements-dev", "requirements-test"
+PROJECT, UV_LOCK = "pyproject.toml", "uv.lock"
+_TORCH = "torch-cpu"
 # Beyond this size (bytes) a folder is no folder of requirements.
 _MOST = 200_000_000
 
@@ -45,25 +49,32 @@ class Outcome:
 
 
 def add(
-    workspace: Workspace, experiment: Experiment, asked: Sequence[Requirement], kind: str = JOB
+    workspace: Workspace,
+    experiment: Experiment,
+    asked: Sequence[Requirement],
+    kind: str = JOB,
+    *,
+    cpu: bool = False,
 ) -> Outcome:
     """Add requirements to the experiment's environment, and compile the locks that it concerns.
 
     `kind` is JOB, DEV or TEST; without a file for tests, what they need is with the tools of people.
 
-    Without requirements all locks are compiled, as after an edit by hand. All files change or none.
+    Without requirements all locks are compiled, as after an edit by hand. The lock for the CPU follows
+    where it is there, and with `cpu` in any case. All files change or none.
     UserError if the environment has no requirements file, or no versions satisfy it.
     """
     root = Path(workspace.root)
-    folder = posixpath.dirname(experiment.paths.lock or experiment.paths.environment) or "."
+    folder = _folder_of(experiment)
     while True:
         before = dict(_texts(root / folder))
         source = f"{DEV if kind == TEST and f'{TEST}.in' not in before else kind}.in"
-        _require(root / folder, folder, source, before)
+        _require(root / folder, folder, source, before, experiment.paths)
         text, edits = requirements.edited(before[source], asked)
         after = {**before, source: text}
         for name in _to_compile(after, source, is_edited=text != before[source], is_all=not asked):
             after |= _compiled(root, folder, after, name)
+        after |= _cpu_locks(workspace, folder, before, after, is_asked=cpu)
         changed = {name: new for name, new in after.items() if before.get(name) != new}
         if not changed or _put(root, experiment, folder, before, changed):
             lock = wheels.packages(after.get(f"{source[:-3]}.txt", ""))
@@ -73,6 +84,131 @@ def add(
                 for key in sorted(keys)
             }
             return Outcome(folder, source, edits, tuple(sorted(changed)), versions)
+
+
+def lock(workspace: Workspace, experiment: Experiment, *, cpu: bool = False) -> Outcome:
+    """Compile the locks of the experiment's environment; with `cpu` also that for the CPU.
+
+    They come from the requirements files. Where there are none, the lock for the job comes from the uv.lock
+    or the pyproject.toml beside it, or else in the folder of the code. All files change or none.
+    """
+    root = Path(workspace.root)
+    folder = _folder_of(experiment)
+    while True:
+        before = dict(_texts(root / folder))
+        if any(name.endswith(".in") for name in before):
+            return add(workspace, experiment, (), cpu=cpu)
+        _require_requirements(root / folder, folder, before, experiment.paths)
+        source, text = _exported(root, experiment, folder, before)
+        after = {**before, f"{JOB}.txt": text}
+        after |= _cpu_locks(workspace, folder, before, after, is_asked=cpu)
+        changed = {name: new for name, new in after.items() if before.get(name) != new}
+        if not changed or _put(root, experiment, folder, before, changed):
+            return Outcome(folder, source, (), tuple(sorted(changed)), {})
+
+
+def _folder_of(experiment: Experiment) -> str:
+    return posixpath.dirname(experiment.paths.lock or experiment.paths.environment) or "."
+
+
+def _exported(
+    root: Path, experiment: Experiment, folder: str, texts: Mapping[str, str]
+) -> tuple[str, str]:
+    """(the project's file, the lock's text) of an experiment that has no requirements file."""
+    for place in dict.fromkeys((folder, experiment.folder)):
+        project = files.read_own(root / place / PROJECT)
+        if project is None or not re.search(r"(?m)^\[project\]", project):
+            continue
+        locked = files.read_own(root / place / UV_LOCK)
+        target = f"{JOB}.txt"
+        with files.temporary_folder("innerloop-lock-") as copy:
+            files.write_text(copy / PROJECT, project)
+            if locked is not None:
+                files.write_text(copy / UV_LOCK, locked)
+                uv.export_lock(copy, target, locked_environments.reach(root))
+            else:
+                if target in texts:
+                    files.write_text(copy / target, texts[target])
+                reach = locked_environments.reach(root)
+                uv.compile_lock(copy, PROJECT, target, requirements.USUAL, reach)
+            text = regular_files.read_bytes(copy / target).decode("utf-8")
+        name = UV_LOCK if locked is not None else PROJECT
+        return posixpath.normpath(posixpath.relpath(posixpath.join(place, name), folder)), text
+    raise UserError(
+        f"{folder} has no {JOB}.in, and there is no {PROJECT} with a [project]",
+        code="requirements-source-missing",
+        where=folder,
+        hint=f"Write what the code imports into {folder}/{JOB}.in, a package a line",
+    )
+
+
+def _cpu_locks(
+    workspace: Workspace,
+    folder: str,
+    before: Mapping[str, str],
+    after: Mapping[str, str],
+    *,
+    is_asked: bool,
+) -> dict[str, str]:
+    """The lock for the CPU, compiled if it is asked for, or if it is there and does not fit."""
+    full = f"{JOB}.txt"
+    cpu, lock = after.get(cpu_lock.name_of(full)), after.get(full)
+    if lock is None or (cpu is None and not is_asked):
+        return {}
+    is_changed = before.get(full) != lock
+    if cpu is None or is_asked or is_changed:
+        return _cpu_lock(workspace, folder, after, full)
+    source = after.get(f"{JOB}.in")
+    is_old = bool(cpu_lock.outdated(source, lock, cpu))
+    return _cpu_lock(workspace, folder, after, full) if is_old else {}
+
+
+def _cpu_lock(
+    workspace: Workspace, folder: str, texts: Mapping[str, str], full: str
+) -> dict[str, str]:
+    """The lock for the CPU beside a full lock, by its name. The versions are those of the full lock.
+
+    PyTorch's packages come from the index that the settings name, and from no other; without it from the
+    one that uv knows.
+    """
+    root, target = Path(workspace.root), cpu_lock.name_of(full)
+    family = cpu_lock.family(texts[full])
+    if not family:
+        raise UserError(
+            f"{full} pins no PyTorch, so its lock for the CPU would be the same",
+            code="cpu-lock-needless",
+            where=f"{folder}/{full}",
+            hint="Add torch first: `scripts/loop add EXP torch`",
+        )
+    index = workspace.settings.torch_cpu_index
+    source = f"{full[:-4]}.in"
+    own = requirements.compile_options(texts.get(source, ""), texts[full])[0] or requirements.USUAL
+    options = [word for word in own if not word.startswith("--torch-backend")]
+    with files.temporary_folder("innerloop-lock-") as copy:
+        _copy(root / folder, copy)
+        for path, text in texts.items():
+            files.write_text(copy / path, text.replace("\r\n", "\n"))
+        if source not in texts:  # compiled from a project
+            source = "locked.in"
+            files.write_text(copy / source, cpu_lock.pins(texts[full]))
+        files.remove(copy / target)
+        more = [source] if not index else [source, f"{_TORCH}/{PROJECT}"]
+        if index:
+            files.write_text(copy / _TORCH / PROJECT, cpu_lock.project(family, index))
+        else:
+            options += ["--torch-backend", "cpu"]
+        limits = ("--constraint", full)
+        uv.compile_lock(
+            copy,
+            source,
+            target,
+            (*options, *limits),
+            locked_environments.reach(root),
+            more=more[1:],
+            command="scripts/loop lock EXP --torch cpu",
+        )
+        text = regular_files.read_bytes(copy / target).decode("utf-8")
+    return {target: cpu_lock.with_index(text, index or cpu_lock.INDEX)}
 
 
 def _texts(folder: Path) -> Iterator[tuple[str, str]]:
@@ -88,11 +224,25 @@ def _texts(folder: Path) -> Iterator[tuple[str, str]]:
                 yield name, text
 
 
-def _require(place: Path, folder: str, source: str, texts: Mapping[str, str]) -> None:
-    if source in texts:
+# The program that adds a package to a lock of its own.
+_ADDING = {
+    "uv": "Type `uv add --project {folder} --no-sync PACKAGE`",
+    "poetry": "Type `poetry -C {folder} add --lock PACKAGE`",
+    "pixi": "Type `pixi add --manifest-path {folder} --no-install PACKAGE`",
+    "pylock": "Add the package where {path} comes from, and export that file again",
+}
+
+
+def _require(
+    place: Path, folder: str, source: str, texts: Mapping[str, str], paths: ExperimentPaths
+) -> None:
+    adding = _ADDING.get(paths.source, "").format(folder=folder, path=paths.environment)
+    if source in texts and not adding:
         return
     conda = next((name for name in _names(place) if name.endswith((".yml", ".yaml"))), "")
-    if source == f"{DEV}.in":
+    if adding:
+        hint = adding
+    elif source == f"{DEV}.in":
         hint = f"Write {folder}/{source}, with a line `-c {JOB}.txt`, and install {DEV}.txt in the Dockerfile"
     elif {"pyproject.toml", "uv.lock"} <= set(_names(place)):
         hint = f"Type `uv add --project {folder} --no-sync PACKAGE`"
@@ -110,6 +260,26 @@ def _require(place: Path, folder: str, source: str, texts: Mapping[str, str]) ->
         code="requirements-source-missing",
         where=folder,
         hint=hint,
+    )
+
+
+def _require_requirements(
+    place: Path, folder: str, texts: Mapping[str, str], paths: ExperimentPaths
+) -> None:
+    """UserError if the environment is installed from a lock of another program."""
+    is_project = {PROJECT, UV_LOCK} <= set(_names(place)) and f"{JOB}.txt" not in texts
+    if paths.source not in _ADDING and not is_project:
+        return
+    is_uv = is_project or paths.source == "uv"
+    raise UserError(
+        f"{folder} is not installed from requirements files",
+        code="requirements-source-missing",
+        where=folder,
+        hint=(
+            f"Type `uv lock --project {folder}`"
+            if is_uv
+            else f"Lock it by the program that wrote {paths.environment}"
+        ),
     )
 
 

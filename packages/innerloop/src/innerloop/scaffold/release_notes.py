@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from ..util import files, versions
+from ..util.quick_dataclasses import dataclass
 from .workspace_template import PACKAGE
 
 NAME = "CHANGELOG.md"

@@ -11,7 +11,6 @@ import os
 import posixpath
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from ..model import naming, shared_code
@@ -26,6 +25,7 @@ from ..sync.state_file import State
 from ..sync.transaction import Change
 from ..util import files
 from ..util.jsonc import ParseError, parse
+from ..util.quick_dataclasses import dataclass
 from ..util.undo_journal import Delete, DropEmpty, Move, Step, Write
 from ..workspace import loader
 from . import create

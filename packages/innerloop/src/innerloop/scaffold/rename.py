@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import posixpath
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -23,12 +23,14 @@ from ..model.settings import declaration_edit
 from ..model.settings.declarations import Declaration
 from ..model.workspace import Workspace
 from ..sync import engine, path_renames, transaction
+from ..sync.render.generated_paths import dev_container_files
 from ..sync.state_file import State
 from ..util import files, regular_files
 from ..util.jsonc import ParseError
+from ..util.quick_dataclasses import dataclass
 from ..util.undo_journal import DropEmpty, MakeLink, Move, Step, Write
 from ..workspace import loader, text_links
-from . import create
+from . import create, git_ignored
 
 # Where a person may mention an experiment's folder. They are searched, not changed.
 MENTIONS = ("README.md", "pyproject.toml", "docs", "notebooks", "orchestration", ".github", SOURCES)
@@ -50,9 +52,18 @@ def carry_out(
 ) -> engine.SyncOutcome:
     """Renames everything. Raises UserError for an invalid or taken name, with nothing changed.
 
-    `check` raises UserError if it must not be renamed, as while it runs. It is called under the
+    Notes of the outcome name generated files that git would not keep by their new paths. `check` raises UserError if it must not be renamed, as while it runs. It is called under the
     lock that every start takes, before anything changes.
     """
+    outcome = _carried_out(workspace, old, new, check)
+    generated = {*outcome.created, *dev_container_files(new)}
+    ignored = git_ignored.of_new(Path(workspace.root), generated)
+    return replace(outcome, notes=(*outcome.notes, *ignored))
+
+
+def _carried_out(
+    workspace: Workspace, old: str, new: str, check: Callable[[], object]
+) -> engine.SyncOutcome:
     root = Path(workspace.root)
     create.check_target(workspace, new)
     with engine.change(root, f"the rename of {old} to {new}") as change:

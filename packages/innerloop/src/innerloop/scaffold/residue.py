@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
 from ..devcontainers import discovery
@@ -11,6 +10,7 @@ from ..docker import client, docker_cli, engine_location
 from ..model.experiment import Experiment
 from ..model.workspace import Workspace
 from ..util import git, git_folders, process
+from ..util.quick_dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from .. import __version__
@@ -25,6 +25,7 @@ from ..sync.state_file import State
 from ..sync.transaction import Change
 from ..util import files
 from ..util.errors import UserError
+from ..util.quick_dataclasses import dataclass
 from ..util.undo_journal import Step, StepTaker, Write
 from ..workspace import loader
 from .create import TEMPLATE

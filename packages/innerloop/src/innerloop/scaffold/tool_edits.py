@@ -10,14 +10,16 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from .. import __version__
 from ..sync import three_way_text
+from ..sync.render.settings_json import JOB_SCHEMA
 from ..util import files, regular_files, versions
 from ..util.cache_folder import cache_folder
 from ..util.errors import UserError
+from ..util.quick_dataclasses import dataclass
 from ..util.undo_journal import Delete, Step, Write, WriteBytes
 from ..util.wheels import WHEELS
 from ..workspace import formatter_files
@@ -115,6 +117,12 @@ def edits(root: Path, new: ToolVersion, old: str) -> ToolEdits:
             steps.append(WriteBytes(kept[PIN], here))
         steps.append(WriteBytes(PIN, new.pin.encode()))
     return ToolEdits(tuple(steps), kept, conflicts)
+
+
+def writes_extension(root: Path, new: ToolVersion, old: str) -> bool:
+    """Whether `edits` leaves the workspace with VS Code's extension where it may have none now."""
+    steps = _extension_edits(root, new, old, tuple(_shipped()), {})
+    return any(step.path == JOB_SCHEMA for step in steps if isinstance(step, WriteBytes))
 
 
 def _is_known(content: bytes, name: str, shipped: tuple[_Shipped, ...]) -> bool:

@@ -14,13 +14,13 @@ import re
 import sys
 import zipfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from .. import __version__
 from ..util import console, files, locked_environments, pip, process, regular_files, venvs
 from ..util.errors import UserError
+from ..util.quick_dataclasses import dataclass
 from ..util.wheels import WHEELS
 from . import workspace_template
 from .workspace_template import File

@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from .. import __version__
@@ -20,6 +19,7 @@ from ..sync.engine import SyncOutcome
 from ..util import files, git_markers, undo_journal, versions
 from ..util.errors import UserError
 from ..util.position import Position
+from ..util.quick_dataclasses import dataclass
 from ..util.undo_journal import Step, Write, WriteBytes
 from ..util.wheels import WHEELS
 from ..workspace import formatter_files
@@ -163,6 +163,7 @@ def plan(
     edits = migrations.planned(snapshot, between)
     notes = tuple(line for migration in between for line in migration.notes(snapshot))
     groups = [steps for _, steps in edits if steps]
+    adds = tool_edits.writes_extension(root, new, old)
     of_template = NO_EXPERIMENTS
     if groups or experiments:
         # What sync and the template do is planned on files that are as those before leave them.
@@ -174,9 +175,9 @@ def plan(
                 change.carry_out(steps)
             if experiments:
                 of_template = template_experiments.carry_out(change)
-            generated = engine.plan(copy, accepts_newer=is_downgrade)
+            generated = engine.plan(copy, accepts_newer=is_downgrade, adds_extension=adds)
     else:
-        generated = engine.plan(root, accepts_newer=is_downgrade)
+        generated = engine.plan(root, accepts_newer=is_downgrade, adds_extension=adds)
     tool = tool_edits.edits(root, new, old)
     return UpgradePlan(old, new, edits, tool, generated, notes, of_template)
 
@@ -202,7 +203,8 @@ def carry_out(
         for _, steps in migrations.planned(WorkspaceSnapshot(root), between):
             change.carry_out(steps)
         of_template = template_experiments.carry_out(change) if experiments else NO_EXPERIMENTS
-        outcome = engine.sync_within(change, accepts_newer=is_downgrade)
+        adds = tool_edits.writes_extension(root, planned.new, old)
+        outcome = engine.sync_within(change, accepts_newer=is_downgrade, adds_extension=adds)
         tool = tool_edits.edits(root, planned.new, old)
         for step in tool.steps:
             change.carry_out([step])

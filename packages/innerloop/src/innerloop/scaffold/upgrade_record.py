@@ -15,7 +15,6 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from ..sync import conflict_stages, engine
@@ -23,6 +22,7 @@ from ..sync.conflict_stages import IndexEntry
 from ..util import files, json_records, regular_files
 from ..util.errors import UserError, join_names
 from ..util.json_records import Record, RecordError
+from ..util.quick_dataclasses import dataclass
 from ..util.relative_paths import is_inside
 from ..util.undo_journal import (
     Delete,

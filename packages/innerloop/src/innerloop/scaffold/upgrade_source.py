@@ -16,7 +16,7 @@ import time
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from .. import __version__
@@ -24,6 +24,7 @@ from ..model.settings import settings
 from ..util import files, network, pip, process, regular_files, versions
 from ..util.cache_folder import cache_folder
 from ..util.errors import UsageError, UserError
+from ..util.quick_dataclasses import dataclass
 from ..util.wheels import WHEELS
 from . import init, tool_edits, tool_wheel, upgrade_record
 from .tool_wheel import Pin

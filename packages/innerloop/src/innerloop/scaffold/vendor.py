@@ -11,13 +11,13 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 from ..sync import engine
 from ..util import files, locked_environments, network, pip, process, wheels
 from ..util.cache_folder import cache_folder
 from ..util.errors import UserError, join_names
+from ..util.quick_dataclasses import dataclass
 from ..util.undo_journal import Delete, Move
 from ..util.wheels import PLATFORMS, LockedPackage, Target, Wheel
 from . import workspace_template
@@ -26,7 +26,7 @@ SCRATCH = ".innerloop/vendoring"
 WAITING = "innerloop: another vendor is running; waiting for it"
 # What `run`, `test`, F5 and `format` need besides the tool; and what a person can ask for.
 USUAL = ("debugger", "format", "pytest")
-EXTRA = ("azure", "kubernetes", "mcp")
+EXTRA = ("azure", "kubernetes", "mcp", "mlflow", "tensorboard")
 # Limits where the person has set none: no network is an error within seconds.
 # A repository is slow to clone, and some hosts refuse it, above this size in bytes.
 _LARGE = 50_000_000

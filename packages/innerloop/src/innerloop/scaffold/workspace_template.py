@@ -15,7 +15,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass  # hatch_build.py runs this file alone
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent.parent

@@ -10,11 +10,12 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
 from ..util.errors import UserError
+from ..util.quick_dataclasses import dataclass
 
 # The content types of files; `mimetypes` does not know all of them on every system.
 _TYPES = {

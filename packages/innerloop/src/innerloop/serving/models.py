@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 from ..history import past_runs
@@ -16,6 +15,7 @@ from ..model.workspace import Workspace
 from ..runner import sweep_record
 from ..util import console, user_shell
 from ..util.errors import UserError, did_you_mean
+from ..util.quick_dataclasses import dataclass
 from ..workspace import folder_reader
 from ..workspace.root import typed_below
 

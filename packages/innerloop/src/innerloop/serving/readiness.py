@@ -9,9 +9,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
+from ..util.quick_dataclasses import dataclass
 from .client import Address, Reply, content_type_of, send
 
 # All times are in seconds.

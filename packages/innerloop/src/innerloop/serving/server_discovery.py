@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from ..docker import client, containers, docker_cli, engine_location
@@ -11,6 +10,7 @@ from ..model.experiment import Experiment
 from ..model.workspace import Workspace
 from ..util import console, process
 from ..util.errors import UserError
+from ..util.quick_dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)

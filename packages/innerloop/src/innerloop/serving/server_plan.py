@@ -6,7 +6,7 @@ import os
 import posixpath
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from ..docker import (
@@ -20,6 +20,7 @@ from ..docker import (
 )
 from ..docker.engine import Engine
 from ..model import link_mounts
+from ..model.asset_files import note_of
 from ..model.container import (
     EXPERIMENT_LABEL,
     RUN_LABEL,
@@ -30,18 +31,20 @@ from ..model.container import (
     PublishedPort,
     image_name_part,
 )
-from ..model.deployment import MODEL_VARIABLE, Deployment, Route
+from ..model.deployment import MODEL_VARIABLE, Deployment, Route, with_environment
 from ..model.dockerfiles import dockerfile, serving_dockerfile
 from ..model.environment import Image
 from ..model.experiment import Experiment
 from ..model.folder_contents import count_links, listed
 from ..model.gpu import Gpu
+from ..model.paths import code_root
 from ..model.run import Request
 from ..model.workspace import Workspace
 from ..runner.plan import new_id
 from ..util import console, files, ports, redaction
 from ..util.errors import UserError, combine
-from ..workspace import folder_reader
+from ..util.quick_dataclasses import dataclass
+from ..workspace import asset_catalogue, folder_reader
 from ..workspace.deploy_folder import DeployFolder
 from ..workspace.loader import current_experiment, digest_of
 from . import models
@@ -104,6 +107,8 @@ def plan(
     detach: bool = False,
 ) -> Server:
     """The server. Everything that is missing is one UserError; a dry run gets a note for each."""
+    deployment, named = resolved(workspace, folder.deployment)
+    folder = replace(folder, deployment=deployment)
     scoring = _scoring(folder.deployment)
     image = image_of(workspace, experiment, folder.deployment)
     facts = engine_location.ask(image.name, workspace.root)
@@ -122,6 +127,7 @@ def plan(
     if missing and not dry:
         raise combine(missing)
     host_port, notes = _port(scoring.port, port)
+    notes = [*named, *notes]
     id = new_id()
     if detach:
         notes.append(_OPEN)
@@ -142,13 +148,52 @@ def plan(
     return replace(server, request=_request(server, gpu, notes, detach))
 
 
+def resolved(workspace: Workspace, deployment: Deployment) -> tuple[Deployment, list[str]]:
+    """The deployment with the environment of the workspace's file that stands for a name.
+
+    A note says which file. Without one the deployment is unchanged. UserError if the choice is not
+    clear, or the file is invalid.
+    """
+    named = deployment.environment
+    reference = named.reference or named.image or ""
+    if named.kind not in ("registered", "image"):
+        return deployment, []
+    where, root = deployment.where("environment"), Path(workspace.root)
+    if reference.startswith("file:"):
+        path = code_root(deployment.file, reference)
+        text = None if path is None else files.read_text(root / path)
+        if path is None or text is None:
+            raise UserError(
+                f"the environment file {path or reference} does not exist",
+                code="environment-file-missing",
+                where=where,
+                hint="Check the path after file:",
+            )
+        return with_environment(deployment, text, path), []
+    if not reference.startswith("azureml:"):
+        return deployment, []
+    asset = asset_catalogue.find(root, "environment", reference, deployment.file, where)
+    if asset is None:
+        return deployment, []
+    text = files.read_text(root / asset.file) or ""
+    return with_environment(deployment, text, asset.file), [note_of(reference, asset)]
+
+
 def image_of(workspace: Workspace, experiment: Experiment, deployment: Deployment) -> Image:
     """The image of the deployment's environment.
 
     It is built from the folder that the environment names, or is an image that is used as it is.
     """
     environment = deployment.environment
-    if environment.kind == "image" and environment.image:
+    if environment.kind == "conda":
+        raise UserError(
+            "this environment is an image with a conda file, and no server is built from one here",
+            code="environment-registered",
+            where=deployment.where("environment"),
+            hint="Write `build: {path: .}` with a Dockerfile beside this file, or `image:`",
+        )
+    is_name = (environment.image or "").startswith("azureml:")
+    if environment.kind == "image" and environment.image and not is_name:
         return Image(environment.image)
     if environment.kind != "build" or environment.path is None:
         raise UserError(

@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 
 from ..docker import container_ports, containers, docker_cli
@@ -16,6 +16,7 @@ from ..runner import exit_reason
 from ..util import console, process
 from ..util.errors import UserError
 from ..util.printable import raw
+from ..util.quick_dataclasses import dataclass
 from . import readiness
 from .client import Reply
 from .readiness import ReadinessOutcome

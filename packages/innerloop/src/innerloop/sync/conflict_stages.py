@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from ..util import files, git, process
+from ..util.quick_dataclasses import dataclass
 from . import three_way, three_way_text
 from .engine import ConflictedFile
 from .merge_rules import EDITOR_FILES

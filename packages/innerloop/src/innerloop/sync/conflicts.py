@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from ..util.errors import join_names
 from ..util.json_values import ABSENT, Json, Maybe, scalar_text
+from ..util.quick_dataclasses import dataclass
 from .json_paths import Path, format_path
 from .merge_rules import Group
 

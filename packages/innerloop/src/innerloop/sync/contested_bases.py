@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from difflib import SequenceMatcher
 from typing import Any
 
 from ..util.json_values import ABSENT, Json, Maybe, same
@@ -42,6 +41,8 @@ def _closest(texts: Sequence[str], yours: str | None) -> str | None:
     lines = three_way_text.normalized(yours).splitlines()
 
     def likeness(text: str) -> float:
+        from difflib import SequenceMatcher  # here: mostly nothing differs
+
         return SequenceMatcher(None, text.splitlines(), lines, autojunk=False).ratio()
 
     return max(texts, key=likeness, default=None)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -28,11 +28,13 @@ from ..util.json_values import same
 from ..util.jsonc import ParseError, parse
 from ..util.position import Position
 from ..util.printable import one_line
+from ..util.quick_dataclasses import dataclass
 from ..workspace import formatter_files, loader
 from . import (
     contested_bases,
     git_conflicts,
     retired_entries,
+    retraction,
     state_file,
     three_way,
     three_way_text,
@@ -43,6 +45,7 @@ from .conflicts import Conflict
 from .merge_rules import EDITOR_FILES
 from .render import agents_md, generated_paths, launch_json, workflow_context, workspace_container
 from .render.generated_files import Json, Specification, generate
+from .render.settings_json import JOB_SCHEMA
 from .state_file import State
 from .transaction import Change
 
@@ -86,6 +89,11 @@ class SyncOutcome:
     state: str | None = field(default=None)
     conflicted: tuple[ConflictedFile, ...] = ()
 
+    @property
+    def created(self) -> tuple[str, ...]:
+        """The paths of the files that did not exist."""
+        return tuple(one.path for one in self.changes if one.before is None)
+
     def report(self) -> Iterator[str]:
         """A line for each change, problem and note."""
         yield from (f"{change.verb} {change.path}" for change in self.changes)
@@ -120,10 +128,18 @@ def change(
             yield current
 
 
-def sync_within(current: undo_journal.StepTaker, *, accepts_newer: bool = False) -> SyncOutcome:
-    """`sync` as a part of a change; `accepts_newer`: it is a downgrade."""
+def sync_within(
+    current: undo_journal.StepTaker,
+    *,
+    accepts_newer: bool = False,
+    adds: Set[str] = frozenset(),
+    adds_extension: bool = False,
+) -> SyncOutcome:
+    """`sync` as a part of a change; `accepts_newer`: it is a downgrade. The others: see `plan`."""
     while True:
-        outcome = plan(current.root, accepts_newer=accepts_newer)
+        outcome = plan(
+            current.root, accepts_newer=accepts_newer, adds=adds, adds_extension=adds_extension
+        )
         try:
             transaction.check_unchanged(current.root, outcome.changes)
         except transaction.ConcurrentModification:
@@ -192,19 +208,30 @@ def plan(
     eject: str | None = None,
     *,
     accepts_newer: bool = False,
+    adds: Set[str] = frozenset(),
+    adds_extension: bool = False,
 ) -> SyncOutcome:
     """Compares what is generated now with what is on the disk; nothing is written.
 
-    Raises UserError where a newer version of the tool wrote the record, unless `accepts_newer`.
+    `adds` are files that get what is generated although they are the person's, if nothing of theirs
+    changes and it can be taken out again. `adds_extension`: the same change writes VS Code's
+    extension. Raises UserError where a newer version of the tool wrote the record, unless
+    `accepts_newer`.
     """
     with files.confining(root):
         if not accepts_newer:
             transaction.require_no_newer(root)
-        return _plan(root, resolution, eject)
+        return _plan(root, resolution, eject, adds, adds_extension)
 
 
-def _plan(root: Path, resolution: Resolution | None, eject: str | None) -> SyncOutcome:
-    specification, broken, unscheduled = _specification(root)
+def _plan(
+    root: Path,
+    resolution: Resolution | None,
+    eject: str | None,
+    adds: Set[str],
+    adds_extension: bool,
+) -> SyncOutcome:
+    specification, broken, unscheduled = _specification(root, adds_extension)
     values = generate(specification)
     state = transaction.parse_state(transaction.state_text(root))
     bases = dict(state.generated)
@@ -216,6 +243,7 @@ def _plan(root: Path, resolution: Resolution | None, eject: str | None) -> SyncO
     left_alone = _left_alone(broken, values) | _workflows_of({*broken, *unscheduled}, bases)
     skipped = set(left_alone)
     never = _never_generated(root, values, state, ejected | skipped)
+    never -= {path for path in never & adds if _adds_alone(root, path, values[path])}
     ejected |= never
     if resolution is not None:
         _known_file(resolution.file, values, state)
@@ -349,6 +377,14 @@ def _never_generated(
     ):
         paths.add(workspace_container.PATH)
     return paths
+
+
+def _adds_alone(root: Path, path: str, value: Json) -> bool:
+    try:
+        text = files.read_own(root / path, plain=True)
+    except UserError:
+        return False
+    return text is not None and retraction.adds_alone(text, value, path)
 
 
 def _says(text: str, value: Json) -> bool:
@@ -513,7 +549,9 @@ def _workflows_of(names: Set[str], bases: Mapping[str, Json]) -> set[str]:
     return {path for path in (*files_of, *workflow_context.SHARED) if names and path in bases}
 
 
-def _specification(root: Path) -> tuple[Specification, dict[str, str], dict[str, str]]:
+def _specification(
+    root: Path, adds_extension: bool
+) -> tuple[Specification, dict[str, str], dict[str, str]]:
     """The specification of all generated files, with error messages by name.
 
     The first mapping has those of experiments that cannot be generated, the second those of
@@ -547,8 +585,16 @@ def _specification(root: Path) -> tuple[Specification, dict[str, str], dict[str,
     formats = (
         workspace.settings.adopted is None or formatter_files.formatter_of(root).kind != "none"
     )
+    extension = adds_extension or loader.WorkspaceFiles(root).exists(JOB_SCHEMA)
     specification = Specification(
-        workspace, tuple(experiments), jobs, schedules, disk.read, formats, disk.find_asset
+        workspace,
+        tuple(experiments),
+        jobs,
+        schedules,
+        disk.read,
+        formats,
+        disk.find_asset,
+        extension,
     )
     return specification, broken, unscheduled
 

@@ -13,13 +13,13 @@ import json
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias, get_args
 
 from ..util import git, git_folders, git_markers, process
 from ..util.json_values import Json
 from ..util.jsonc import ParseError, parse
+from ..util.quick_dataclasses import dataclass
 from . import state_file, three_way, three_way_text
 from .conflicts import Merged
 from .merge_rules import EDITOR_FILES

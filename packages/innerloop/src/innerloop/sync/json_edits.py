@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from difflib import SequenceMatcher
 
 from ..util.json_values import Json, canonical, same
 from ..util.jsonc import Node
@@ -90,6 +89,8 @@ def _differences(old: list[Json], new: list[Json]) -> Iterator[tuple[int, int, i
     if max(len(old), len(new)) > 200:  # the search takes quadratic time
         yield 0, len(old), 0, len(new)
         return
+    from difflib import SequenceMatcher  # here: mostly nothing differs
+
     texts = [canonical(item) for item in old], [canonical(item) for item in new]
     for tag, *span in SequenceMatcher(None, *texts, autojunk=False).get_opcodes():
         if tag != "equal":

@@ -6,12 +6,13 @@ Comments are the person's: those in and around a removed entry stay.
 from __future__ import annotations
 
 from collections.abc import Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import NamedTuple
 
 from ..util.json_values import Json, scalar_text
 from ..util.jsonc import Document, JsonMember, Node
+from ..util.quick_dataclasses import dataclass
 from .json_layout import Style, colon_of, indent_at, layout, starts_line, style_of
 
 

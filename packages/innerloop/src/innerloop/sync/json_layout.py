@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from ..util.json_values import Json, scalar_text
 from ..util.jsonc import BOM, Document, Node
+from ..util.quick_dataclasses import dataclass
 
 WIDTH = 100  # a list of scalars that ends before this column stays on one line
 SMALL = 2  # so does an object under a key with at most so many members, all of them scalars

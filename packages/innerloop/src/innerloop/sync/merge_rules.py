@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
 from ..util.json_values import Json, Maybe, canonical
+from ..util.quick_dataclasses import dataclass
 from .json_paths import Path
 
 

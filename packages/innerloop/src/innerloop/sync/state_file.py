@@ -20,11 +20,12 @@ import copy
 import json
 import re
 from collections.abc import Iterator, Mapping, Set
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeAlias
 
 from ..util import versions
 from ..util.json_values import Json
+from ..util.quick_dataclasses import dataclass
 from .json_paths import Path
 from .merge_rules import MergeRules
 from .render.generated_paths import may_generate

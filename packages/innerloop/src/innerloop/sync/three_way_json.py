@@ -12,10 +12,11 @@ The keys of a group (`merge_rules.Group`) are decided as if they were one value.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from ..util.json_values import ABSENT, Json, Maybe, canonical, same
 from ..util.jsonc import Node
+from ..util.quick_dataclasses import dataclass
 from .conflicts import Conflict, KeptEntry, brief
 from .json_edits import Edit, NewEntry, StyledDocument, insertion_gaps, reshape, transform
 from .json_paths import Member, Path, format_path

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from difflib import SequenceMatcher
 from typing import NamedTuple
 
 from ..util.errors import UserError
@@ -105,6 +104,8 @@ def _by_lines(yours: str, base: str, theirs: str) -> tuple[str | None, int]:
 
 
 def _hunks(base: list[str], changed: list[str]) -> Iterator[_Hunk]:
+    from difflib import SequenceMatcher  # here: mostly nothing differs
+
     matcher = SequenceMatcher(None, base, changed, autojunk=False)
     for tag, start, end, first, last in matcher.get_opcodes():
         if tag != "equal":

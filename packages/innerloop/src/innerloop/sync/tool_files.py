@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Set
-from dataclasses import dataclass
 from pathlib import Path
 
 from ..util import files, git_markers, versions
 from ..util.errors import UserError
+from ..util.quick_dataclasses import dataclass
 from . import git_conflicts, three_way_text
 from .git_conflicts import Sides
 from .transaction import PIN, Change

@@ -13,12 +13,12 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from .. import __version__
 from ..util import change_folder, files, process, undo_journal, versions
 from ..util.errors import UserError
+from ..util.quick_dataclasses import dataclass
 from .merge_rules import EDITOR_FILES
 from .render.generated_paths import may_generate
 from .state_file import CorruptState, ForeignPath, State, dump, load, version_in

@@ -25,10 +25,11 @@ import stat
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from .errors import UserError
+from .quick_dataclasses import dataclass
 
 TRUSTED = "INNERLOOP_TRUSTED_FOLDERS"
 MOST_LINKS = 40  # as Linux

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 
 # What git writes after a last line without a line feed.
@@ -11,6 +10,8 @@ _NO_END = "\\ No newline at end of file\n"
 
 def of(path: str, before: str | None, after: str | None) -> str:
     """The patch from `before` to `after`; None: no such file. Empty if they are equal."""
+    import difflib  # here: mostly nothing is shown
+
     diff = difflib.unified_diff(
         _lines(before or ""),
         _lines(after or ""),

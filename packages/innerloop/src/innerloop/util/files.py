@@ -20,7 +20,6 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -39,6 +38,7 @@ from .confined import (
     release,
 )
 from .errors import UserError
+from .quick_dataclasses import dataclass
 
 __all__ = ["confine", "confining", "is_link", "is_trusted", "release"]
 
@@ -808,6 +808,15 @@ def locked(path: Path, waiting: str = "") -> Iterator[int]:
                 is_printed = True
             time.sleep(0.1)
         yield file.fileno()
+
+
+def locked_now(path: Path) -> Callable[[], object] | None:
+    """The same lock without waiting, until what is returned is called; None if another has it."""
+    file = _opened(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, "a+b")
+    if _try_lock(file.fileno()):
+        return file.close
+    file.close()
+    return None
 
 
 if sys.platform == "win32":

@@ -17,11 +17,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from typing import Protocol
 
 from . import peers, process
 from .errors import UserError
+from .quick_dataclasses import dataclass
 
 # Opens ports also where the operating system does not say who connects.
 OPEN_PORTS = "INNERLOOP_OPEN_PORTS"

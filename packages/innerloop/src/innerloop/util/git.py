@@ -113,3 +113,36 @@ def update_index(root: str) -> list[str]:
     relative to the root of the repository. Source: git-update-index(1), "Using --index-info".
     """
     return ["git", "-C", root, "update-index", "-z", "--index-info"]
+
+
+def objects_path(root: str) -> list[str]:
+    """The absolute path of the folder of the repository's objects."""
+    return ["git", "-C", root, "rev-parse", "--path-format=absolute", "--git-path", "objects"]
+
+
+def read_tree(root: str, commit: str) -> list[str]:
+    """Fill the index that GIT_INDEX_FILE names with the files of a commit."""
+    return ["git", "-C", root, "read-tree", f"{commit}^{{commit}}"]
+
+
+def apply_to_index(root: str, patch: str) -> list[str]:
+    """Apply a patch to the index that GIT_INDEX_FILE names, and to no file."""
+    return ["git", "-C", root, "apply", "--cached", "--whitespace=nowarn", patch]
+
+
+def write_tree(root: str) -> list[str]:
+    """Store the index that GIT_INDEX_FILE names as a tree; its object."""
+    return ["git", "-C", root, "write-tree"]
+
+
+def between(root: str, one: str, other: str) -> list[str]:
+    """The differences of two trees, as a patch."""
+    return [
+        "git", "-C", root, "-c", "core.quotepath=false", "diff", "--no-color", "--no-ext-diff",
+        "--no-textconv", "--no-renames", "--src-prefix=a/", "--dst-prefix=b/", one, other,
+    ]  # fmt: skip
+
+
+def names_between(root: str, one: str, other: str) -> list[str]:
+    """The paths in which two trees differ, each ended by a NUL byte."""
+    return ["git", "-C", root, "diff", "--name-only", "--no-renames", "-z", one, other]

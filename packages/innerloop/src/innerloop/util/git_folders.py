@@ -7,13 +7,12 @@ worktree.useRelativePaths) a relative one. Source: gitrepository-layout(5), git-
 
 from __future__ import annotations
 
-import configparser
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
 from . import regular_files
 from .errors import UserError
+from .quick_dataclasses import dataclass
 
 _LONGEST = 65_536
 
@@ -84,6 +83,8 @@ def _is_mutual(work_tree: Path, mark: Path, folder: Path, common: Path) -> bool:
 
 def _work_tree_of(config: Path) -> str:
     """core.worktree of a submodule's configuration; "" without one."""
+    import configparser  # here: only submodules need it
+
     parser = configparser.RawConfigParser(strict=False, allow_no_value=True)
     try:
         text = regular_files.read_bytes(config, _LONGEST * 16).decode("utf-8", "surrogateescape")

@@ -9,11 +9,12 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 
 from . import regular_files
 from .errors import UserError
+from .quick_dataclasses import dataclass
 
 # PCI vendors, as /sys/class/drm/*/device/vendor names them.
 _AMD, _INTEL = "0x1002", "0x8086"

@@ -11,7 +11,7 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -20,6 +20,7 @@ from .errors import UserError
 from .json_values import Json
 from .position import Position
 from .printable import is_unicode
+from .quick_dataclasses import dataclass
 
 # Nested deeper than any record of ours.
 MAX_DEPTH = 60

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from dataclasses import dataclass
 from functools import cached_property
 from json import JSONDecodeError, JSONDecoder
 from typing import NamedTuple
 
 from .errors import UserError
 from .json_values import Json
+from .quick_dataclasses import dataclass
 
 MAX_DEPTH = 128  # far below Python's recursion limit, and far above any editor's file
 BOM = "\ufeff"

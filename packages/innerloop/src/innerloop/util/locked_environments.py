@@ -9,13 +9,15 @@ import hashlib
 import os
 import sys
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
-from . import console, network, regular_files, venvs, wheels
+from . import console, network, regular_files, uv_installer, venvs, wheels
 from .errors import UserError
 from .network import Network
 
 PACKAGE = Path(__file__).resolve().parent.parent
+UV = "uv"
 
 
 def ensure(group: str) -> Path:
@@ -28,7 +30,9 @@ def ensure(group: str) -> Path:
         "mcp": "the MCP server",
         "format": "the environment of the formatters",
         "pytest": "pytest",
-        "uv": "uv, which locks packages",
+        "tensorboard": "TensorBoard",
+        "mlflow": "MLflow",
+        UV: "uv, which locks and installs packages",
     }
     environment = environment_of(group)
     if venvs.is_ready(environment):
@@ -42,7 +46,40 @@ def ensure(group: str) -> Path:
         say=console.print_line,
         reach=reach(root),
         wheels=root / wheels.WHEELS,
+        # Where the wheels lie in the workspace, nothing is fetched to install them.
+        uv=None if group == UV else uv_if_there if (root / wheels.WHEELS).is_dir() else uv_or_pip,
+        only_wheels=group == UV,  # its source is a long compilation
     )
+
+
+def uv() -> str:
+    """The path of uv: the one on PATH if it is new enough, else the tool's own.
+
+    UserError if that one cannot be installed.
+    """
+    return uv_installer.of_person() or str(_uv_in(ensure(UV)))
+
+
+def uv_if_there() -> str:
+    """The path of a uv that this machine has; "" if it has none."""
+    own = environment_of(UV)
+    return uv_installer.of_person() or (str(_uv_in(own)) if venvs.is_ready(own) else "")
+
+
+@cache
+def uv_or_pip() -> str:
+    """The path of uv, or "" where it cannot be installed: it has no wheel, or no index answers."""
+    try:
+        return uv()
+    except UserError as error:
+        lines = [line.strip() for line in error.what.splitlines()]
+        errors = [line for line in lines if line.upper().startswith("ERROR")]
+        console.print_line(f"innerloop: pip installs, since uv cannot: {[*errors, *lines][0]}")
+        return ""
+
+
+def _uv_in(environment: Path) -> Path:
+    return venvs.programs_of(environment) / ("uv.exe" if os.name == "nt" else "uv")
 
 
 def reach(root: Path) -> Network:
@@ -65,6 +102,11 @@ def lock_of(group: str) -> Path:
     if group == "build":  # only in the tool's repository
         return PACKAGE.parents[1] / "requirements-build.txt"
     return PACKAGE / "locks" / f"{group}.txt"
+
+
+def text_of(group: str) -> str:
+    """The text of a lock, with line feeds alone."""
+    return regular_files.read_bytes(lock_of(group)).decode("utf-8").replace("\r", "")
 
 
 def environment_of(group: str) -> Path:

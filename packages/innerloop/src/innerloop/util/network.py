@@ -11,13 +11,14 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from . import files, regular_files
 from .errors import UserError
+from .quick_dataclasses import dataclass
 
 if TYPE_CHECKING:
     from netrc import netrc
@@ -39,6 +40,11 @@ AUTHORITIES = (
 # Settings of pip that say where packages come from.
 _PIP_KEYS = ("index-url", "extra-index-url", "find-links", "trusted-host", "timeout", "retries")
 _URLS = ("index-url", "extra-index-url", "find-links")
+# What else an installer on this machine needs to know.
+_LOCAL_KEYS = (
+    *("cert", "client-cert", "proxy", "constraint", "no-index", "pre", "no-binary", "only-binary"),
+    "keyring-provider",
+)
 
 # BuildKit takes no larger secret. Source: moby/buildkit, session/secrets (500 KiB).
 _LARGEST_SECRET = 500 * 1024
@@ -51,13 +57,14 @@ class Network:
     `proxies`: variable -> URL, in upper and lower case, since programs read one or the other. `ca`:
     the file with certificate authorities, "" for none; `asked`: it is set in the workspace's
     settings, so that runs get it too. `pip`: setting -> its words, with the credentials of a .netrc
-    file.
+    file; `local_pip`: the same with what only this machine has, such as folders of wheels.
     """
 
     proxies: Mapping[str, str] = field(default_factory=dict, repr=False)
     ca: str = ""
     asked: bool = False
     pip: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
+    local_pip: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
 
     @property
     def pip_conf(self) -> str:
@@ -88,11 +95,13 @@ def of_machine(
     variables that name missing files are ignored.
     """
     pip = _pip_settings(environ, home or Path.home())
+    credentials = _netrc(environ, home or Path.home())
     return Network(
         proxies=_proxies(environ),
         ca=_named(root, ca) if ca else _authority(environ, pip),
         asked=bool(ca),
-        pip=_remote(pip, _netrc(environ, home or Path.home())),
+        pip=_remote(pip, credentials),
+        local_pip={key: _with_logins(key, words, credentials) for key, words in pip.items()},
     )
 
 
@@ -131,13 +140,14 @@ def for_installer(network: Network, cache: Path, environ: Mapping[str, str]) -> 
     if network.ca and (file := bundle(network, cache) if network.asked else Path(network.ca)):
         added.update(trust(str(file)) if network.asked else {"SSL_CERT_FILE": str(file)})
     if not any(name in environ for name in _UV_INDEXES):
-        added.update(_indexes_of_uv(network.pip))
-    if (hosts := network.pip.get("trusted-host")) and "UV_INSECURE_HOST" not in environ:
+        added.update(_indexes_of_uv(network.local_pip))
+    if (hosts := network.local_pip.get("trusted-host")) and "UV_INSECURE_HOST" not in environ:
         added["UV_INSECURE_HOST"] = " ".join(hosts)
     return {name: value for name, value in added.items() if network.asked or name not in environ}
 
 
 _UV_INDEXES = ("UV_INDEX", "UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL")
+_DEFAULT_INDEX = "https://pypi.org/simple"
 _PUBLIC_INDEX = re.compile(r"https?://(?:www\.)?(?:pypi\.org|pypi\.python\.org)(?:[/:]|$)")
 
 
@@ -149,6 +159,21 @@ def _indexes_of_uv(pip: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
     order = sorted((*default, *extra), key=lambda url: bool(_PUBLIC_INDEX.match(url)))
     indexes = {"UV_INDEX_URL": order[-1]}
     return {**indexes, "UV_EXTRA_INDEX_URL": " ".join(order[:-1])} if order[:-1] else indexes
+
+
+def public_index_first(network: Network, environ: Mapping[str, str]) -> dict[str, str]:
+    """Variables for uv that turn the order of pip's indexes around; empty with less than two.
+
+    Where a private index has a package, but not the version of the lock, uv looks no further. Only
+    packages that are pinned by hashes may be asked for in this order.
+    """
+    pip = network.local_pip
+    extra = pip.get("extra-index-url", ())
+    order = [*pip.get("index-url", (_DEFAULT_INDEX,)), *extra]
+    if len(order) < 2 or any(name in environ for name in _UV_INDEXES):
+        return {}
+    order = sorted(order, key=lambda url: not _PUBLIC_INDEX.match(url))
+    return {"UV_EXTRA_INDEX_URL": " ".join(order[:-1]), "UV_INDEX_URL": order[-1]}
 
 
 def _proxies(environ: Mapping[str, str]) -> dict[str, str]:
@@ -186,9 +211,11 @@ def _pip_settings(environ: Mapping[str, str], home: Path) -> dict[str, tuple[str
     settings: dict[str, tuple[str, ...]] = {}
     for path in _pip_files(environ, home):
         settings.update(_of_file(path))
-    for key in (*_PIP_KEYS, "cert"):
+    for key in (*_PIP_KEYS, *_LOCAL_KEYS):
         if value := environ.get(f"PIP_{key.upper().replace('-', '_')}"):
             settings[key] = tuple(value.split())
+    if value := environ.get("PIP_DEFAULT_TIMEOUT"):  # pip's other name of the option
+        settings.setdefault("timeout", (value,))
     return settings
 
 
@@ -224,7 +251,7 @@ def _of_file(path: Path) -> dict[str, tuple[str, ...]]:
     for section in ("global", "install"):
         if parser.has_section(section):
             for key, value in parser.items(section):
-                if (name := key.replace("_", "-")) in (*_PIP_KEYS, "cert") and value.split():
+                if (name := key.replace("_", "-")) in (*_PIP_KEYS, *_LOCAL_KEYS) and value.split():
                     settings[name] = tuple(value.split())
     return settings
 
@@ -239,10 +266,17 @@ def _remote(
     remote: dict[str, tuple[str, ...]] = {}
     for key, words in pip.items():
         if key in _URLS:
-            words = tuple(_with_login(w, credentials) for w in words if re.match("https?://", w))
+            words = tuple(word for word in words if re.match("https?://", word))
+            words = _with_logins(key, words, credentials)
         if words and key in _PIP_KEYS:
             remote[key] = words
     return remote if any(key in remote for key in (*_URLS, "trusted-host")) else {}
+
+
+def _with_logins(key: str, words: tuple[str, ...], credentials: netrc | None) -> tuple[str, ...]:
+    if key not in _URLS:
+        return words
+    return tuple(_with_login(w, credentials) if "://" in w else w for w in words)
 
 
 def _with_login(url: str, credentials: netrc | None) -> str:

@@ -9,14 +9,15 @@ import ctypes
 import os
 import sys
 import threading
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from .quick_dataclasses import dataclass
 
 # In seconds. A GPU that has failed may never answer.
 PATIENCE = 10
 _LENGTH = 96
-_SUCCESS = 0
+SUCCESS = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ def ask(library: Any = None) -> NvmlAnswer | None:
     found: list[NvmlAnswer | None] = []
 
     def work() -> None:
-        opened = _open() if library is None else library
+        opened = open_library() if library is None else library
         found.append(None if opened is None else _ask(opened))
 
     thread = threading.Thread(target=work, daemon=True)
@@ -54,7 +55,7 @@ def ask(library: Any = None) -> NvmlAnswer | None:
     return found[0] if found else None
 
 
-def _open() -> Any:
+def open_library() -> Any:
     """The library; None without one."""
     names = ["libnvidia-ml.so.1", "/usr/lib/wsl/lib/libnvidia-ml.so.1"]
     if sys.platform == "win32":
@@ -71,7 +72,7 @@ def _open() -> Any:
 
 def _ask(library: Any) -> NvmlAnswer | None:
     try:
-        if library.nvmlInit_v2() != _SUCCESS:
+        if library.nvmlInit_v2() != SUCCESS:
             return None
         try:
             return _read(library)
@@ -83,22 +84,22 @@ def _ask(library: Any) -> NvmlAnswer | None:
 
 def _read(library: Any) -> NvmlAnswer:
     cuda, number = ctypes.c_int(0), ctypes.c_uint(0)
-    driver = _text(library.nvmlSystemGetDriverVersion)
-    has_cuda = library.nvmlSystemGetCudaDriverVersion(ctypes.byref(cuda)) == _SUCCESS
+    driver = text(library.nvmlSystemGetDriverVersion)
+    has_cuda = library.nvmlSystemGetCudaDriverVersion(ctypes.byref(cuda)) == SUCCESS
     version = (cuda.value // 1000, cuda.value % 1000 // 10) if has_cuda else None
-    if library.nvmlDeviceGetCount_v2(ctypes.byref(number)) != _SUCCESS:
+    if library.nvmlDeviceGetCount_v2(ctypes.byref(number)) != SUCCESS:
         number.value = 0
     devices = []
     for index in range(number.value):
         handle = ctypes.c_void_p()
-        if library.nvmlDeviceGetHandleByIndex_v2(index, ctypes.byref(handle)) == _SUCCESS:
+        if library.nvmlDeviceGetHandleByIndex_v2(index, ctypes.byref(handle)) == SUCCESS:
             devices.append(_device(library, handle))
     return NvmlAnswer(driver, version, tuple(devices))
 
 
 def _device(library: Any, handle: Any) -> NvmlDevice:
-    name = _text(library.nvmlDeviceGetName, handle)
-    return NvmlDevice(name, _text(library.nvmlDeviceGetUUID, handle), _mig(library, handle))
+    name = text(library.nvmlDeviceGetName, handle)
+    return NvmlDevice(name, text(library.nvmlDeviceGetUUID, handle), _mig(library, handle))
 
 
 def _mig(library: Any, handle: Any) -> tuple[str, ...]:
@@ -109,19 +110,19 @@ def _mig(library: Any, handle: Any) -> tuple[str, ...]:
         ask_one = library.nvmlDeviceGetMigDeviceHandleByIndex
     except AttributeError:
         return ()
-    if ask_most(handle, ctypes.byref(most)) != _SUCCESS:
+    if ask_most(handle, ctypes.byref(most)) != SUCCESS:
         return ()
     found = []
     for index in range(most.value):
         part = ctypes.c_void_p()
-        if ask_one(handle, index, ctypes.byref(part)) == _SUCCESS:
-            found.append(_text(library.nvmlDeviceGetUUID, part))
+        if ask_one(handle, index, ctypes.byref(part)) == SUCCESS:
+            found.append(text(library.nvmlDeviceGetUUID, part))
     return tuple(found)
 
 
-def _text(function: Any, *arguments: Any) -> str:
+def text(function: Any, *arguments: Any) -> str:
     """The text that a function writes into a buffer; "" if it fails."""
     buffer = ctypes.create_string_buffer(_LENGTH)
-    if function(*arguments, buffer, ctypes.c_uint(_LENGTH)) != _SUCCESS:
+    if function(*arguments, buffer, ctypes.c_uint(_LENGTH)) != SUCCESS:
         return ""
     return buffer.value.decode("utf-8", "replace")

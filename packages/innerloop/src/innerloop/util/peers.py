@@ -13,10 +13,10 @@ import struct
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from . import process
+from .quick_dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
+
+from .quick_dataclasses import dataclass
 
 # A reference, a text in quotes, or a word; of a line that begins with none of them, its first sign.
 _TOKEN = re.compile(

@@ -19,13 +19,14 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import IO, Any, TypeVar
 
 from . import programs, windows_processes
 from .errors import UserError
+from .quick_dataclasses import dataclass
 
 Argv = Sequence[str]
 T = TypeVar("T")
@@ -59,6 +60,8 @@ class Terminated(KeyboardInterrupt):
     exit_code = 143
 
 
+# What asks a program in a group of its own to end.
+_ASK = getattr(signal, "CTRL_BREAK_EVENT", signal.SIGTERM)
 # Windows hears Ctrl-C only between two waits, each of so many seconds; elsewhere it ends a wait.
 SLICE = 0.1 if os.name == "nt" else None
 # What Windows gives as the exit code of a program that Ctrl-C ended (STATUS_CONTROL_C_EXIT).
@@ -415,6 +418,61 @@ class CollectedProgram:
         """End it and all that it has started; it has the time to stop a container first."""
         if self._child.poll() is None:
             self._child.end(patience=2 * GRACE)
+
+
+class LineProgram:
+    """A program that runs in parallel, and whose lines are passed on as they come.
+
+    It gets the bytes `given` on its stdin, which stays open: a program that reads on sees there that
+    this process has ended. It does not get the terminal's Ctrl-C. `on_line(is_error, line)` is called
+    from threads, for a line of its stderr or stdout, and `on_end(exit code)` after the last one.
+    """
+
+    def __init__(
+        self,
+        argv: Argv,
+        given: bytes,
+        on_line: Callable[[bool, str], object],
+        on_end: Callable[[int], object],
+    ) -> None:
+        self._child = _in_parallel(argv, None, None, stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+        pipes = ((False, self._child.stdout), (True, self._child.stderr))
+        self._readers = [
+            threading.Thread(
+                target=self._read, args=(pipe, partial(on_line, is_error)), daemon=True
+            )
+            for is_error, pipe in pipes
+        ]
+        for reader in self._readers:
+            reader.start()
+        threading.Thread(target=self._wait, args=(on_end,), daemon=True).start()
+        assert self._child.stdin is not None
+        with suppress(OSError):  # it has ended, and `on_end` says so
+            self._child.stdin.write(given)
+            self._child.stdin.flush()
+
+    def ask_to_end(self) -> None:
+        """Ask it to end, with what it has started. Does not wait."""
+        if self._child.poll() is None:
+            with suppress(OSError):
+                self._child.send_signal(_ASK)
+
+    def end(self) -> None:
+        """End it and all that it has started, by force after a moment."""
+        if self._child.poll() is None:
+            self._child.end(patience=1.0)
+
+    @staticmethod
+    def _read(pipe: IO[bytes], on_line: Callable[[str], object]) -> None:
+        for raw in pipe:
+            line = raw.decode("utf-8", "replace").rstrip("\r\n")
+            on_line(line.rpartition("\r")[2])
+
+    def _wait(self, on_end: Callable[[int], object]) -> None:
+        code = self._child.wait()
+        for reader in self._readers:
+            reader.join(2.0)  # something that it started may keep its output open
+        on_end(_exit_code(code))
 
 
 class Pipes:

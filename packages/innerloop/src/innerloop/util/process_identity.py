@@ -13,11 +13,11 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from . import process, windows_processes
+from .quick_dataclasses import dataclass
 
 # "elsewhere": the process belongs to another machine or container, so it cannot be looked at.
 Life = Literal["alive", "dead", "elsewhere"]

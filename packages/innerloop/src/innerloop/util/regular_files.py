@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -86,11 +88,22 @@ def read_or_fail(path: Path, largest: int = LARGEST) -> bytes:
         ) from error
 
 
+@contextmanager
+def opened(path: Path, *, follow: bool = True) -> Iterator[IO[bytes]]:
+    """A regular file of any size, open for reading. Raises and follows links as `read_bytes` does."""
+    try:
+        _require_regular(path, os.stat(path) if follow else os.lstat(path))
+        number = os.open(path, _FLAGS | (0 if follow else _NO_LINK))
+    except ValueError as error:  # a zero byte or a lone surrogate in the path
+        raise FileNotFoundError(2, "no such file", str(path)) from error
+    with os.fdopen(number, "rb") as file:
+        _require_regular(path, os.fstat(file.fileno()))
+        yield file
+
+
 def copy_to(path: Path, out: IO[bytes]) -> None:
     """Write the content of a regular file of any size to a stream. Raises as `read_bytes` does."""
-    _require_regular(path, os.stat(path))
-    with os.fdopen(os.open(path, _FLAGS), "rb") as file:
-        _require_regular(path, os.fstat(file.fileno()))
+    with opened(path) as file:
         while chunk := file.read(1 << 20):
             out.write(chunk)
     out.flush()

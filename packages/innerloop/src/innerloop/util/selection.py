@@ -5,13 +5,12 @@ The list and the questions go to stderr, as all messages do.
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from . import console
 from .errors import UsageError
+from .quick_dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +81,8 @@ def pick(
     words = f"number ({number}) or a part of it"
     end = f"Enter for {options[0].label}" if default else "Enter to leave"
     while True:
+        import shutil
+
         for line in lines(options, shown, shutil.get_terminal_size().columns):
             write(line)
         answer = read(f"{question} ({words}; {end}): ")

@@ -6,12 +6,11 @@ In a narrow terminal a table has fewer columns instead of broken lines; in a pip
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 
 from .printable import one_line, raw
+from .quick_dataclasses import dataclass
 
 GAP = 2
 # Minimum width of a last column that is cut off.
@@ -37,6 +36,8 @@ class Table:
 def show(table: Table) -> list[str]:
     """Print the table to stdout. Returns the titles of the columns without room."""
     terminal = sys.stdout.isatty()
+    import shutil
+
     lines, left_out = lay_out(table, shutil.get_terminal_size().columns if terminal else None)
     if terminal and lines and not os.environ.get("NO_COLOR"):
         lines[0] = f"\x1b[1m{lines[0]}\x1b[0m"

@@ -25,13 +25,13 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Protocol, TypeAlias
 
 from . import change_folder, files, process
 from .errors import UserError
 from .position import Position
+from .quick_dataclasses import dataclass
 from .relative_paths import is_inside
 
 FOLDER = change_folder.CHANGE

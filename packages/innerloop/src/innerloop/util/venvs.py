@@ -8,23 +8,25 @@ incomplete, and is made again.
 from __future__ import annotations
 
 import os
-import re
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
-from . import files, network, process
+from . import files, network, process, uv_installer
 from .cache_folder import cache_folder as cache_folder
 from .errors import UserError
 from .network import Network
 from .progress import Progress
+from .quick_dataclasses import dataclass
 
 Say = Callable[[str], None]
 
 # A file in an environment with the root of its workspace, for `loop clean`.
 OWNER = "workspace"
+# A download of so many bytes is named where there is no terminal.
+_LARGE = 100_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,8 @@ def ensure(
     reach: Network | None = None,
     owner: str = "",
     wheels: Path | None = None,
+    uv: Callable[[], str] | None = None,
+    only_wheels: bool = False,
     installer: OwnInstaller | None = None,
 ) -> Path:
     """Make the environment from requirements files, unless it is ready, and return it.
@@ -76,101 +80,230 @@ def ensure(
     `python` is its base interpreter; `purpose` completes the message "setting up ..."; `hashed`:
     every requirement has hashes; `reach`: the network settings (None: those of this machine);
     `owner`: the root of the workspace it is made for, whose programs may call pip; `wheels`: a folder
-    to look in first, so that an index is asked only for what it lacks; `installer`: makes it instead of
-    pip or uv, and there are no requirements then. Of two callers at once, one waits.
+    to look in first, so that an index is asked only for what it lacks; `uv` returns the path of uv or
+    "", without it pip installs; `only_wheels`: nothing is built from its source; `installer`: makes it
+    instead of pip or uv, and there are no requirements then. Of two callers at once, one waits.
     UserError if it cannot be made, with the end of the installer's output.
     """
     if is_ready(environment):
         return environment
     _check_writable(environment.parent)
+    program = uv() if uv is not None and _names_packages(requirements) else ""
     lock = environment.with_name(environment.name + ".lock")
     with files.locked(
         lock, waiting=f"innerloop: waiting for another command that is setting up {purpose}"
     ):
         if not is_ready(environment):
-            added = network.for_installer(
-                reach or network.of_machine(os.environ), cache_folder(), os.environ
+            making = _Making(
+                environment,
+                requirements,
+                python=python,
+                purpose=purpose,
+                say=say,
+                network=reach or network.of_machine(os.environ),
+                hashed=hashed,
+                with_pip=bool(owner),
+                only_wheels=only_wheels,
+                wheels=wheels if wheels is not None and wheels.is_dir() else None,
             )
-            if installer is not None:
-                _make_by(installer, environment, purpose, say, added, bool(owner))
-            else:
-                _make(
-                    environment,
-                    requirements,
-                    python,
-                    purpose,
-                    say,
-                    added,
-                    hashed,
-                    bool(owner),
-                    wheels,
-                )
+            making.make(program, installer)
             if owner:
                 files.write_text(environment / OWNER, owner)
     return environment
 
 
-def _make(
-    environment: Path,
-    requirements: Sequence[Path],
-    python: str,
-    purpose: str,
-    say: Say,
-    added: Mapping[str, str],
-    hashed: bool,
-    with_pip: bool,
-    wheels: Path | None,
-) -> None:
-    started = time.monotonic()
-    say(f"innerloop: setting up {purpose} (once)")
-    files.remove_tree(environment)
-    uv = process.which("uv")
-    steps = _with_uv(uv, environment, requirements, python) if uv else None
-    creating, installing = steps or _with_pip(environment, requirements, python)
-    # Paths in a requirements file are relative to where the installer is started.
-    cwd = requirements[0].parent if requirements else None
-    _step(creating, purpose, say, added, cwd)
-    words = [word for word in installing if hashed or word != "--require-hashes"]
-    if wheels is not None and wheels.is_dir():
-        words += ["--find-links", str(wheels)]
-        alone = process.run([*words, "--no-index"], cwd=cwd, env=_environ(added))
-        installing = [] if alone.ok else words
-    else:
-        installing = words
-    if installing:
-        _step(installing, purpose, say, added, cwd)
-    if steps and with_pip:
-        # Python's own copy of pip, from this disk: `uv venv --seed` fetches one without a hash.
-        process.run([str(python_of(environment)), "-Im", "ensurepip", "--default-pip"])
-    files.write_text(environment / "ready", "".join(f"{path.name}\n" for path in requirements))
-    say(f"innerloop: {purpose} is ready after {time.monotonic() - started:.0f} s")
+def _names_packages(requirements: Sequence[Path]) -> bool:
+    """Whether there is anything to install."""
+    texts = (files.read_text(path) or "" for path in requirements)
+    return any(line.split("#")[0].strip() for text in texts for line in text.splitlines())
 
 
-def _make_by(
-    installer: OwnInstaller,
-    environment: Path,
-    purpose: str,
-    say: Say,
-    added: Mapping[str, str],
-    with_pip: bool,
-) -> None:
-    started = time.monotonic()
-    say(f"innerloop: setting up {purpose} (once)")
-    files.remove_tree(environment)
-    for step in installer.steps:
-        _step(list(step), purpose, say, {**added, **installer.variables}, installer.cwd)
-    if with_pip:
-        process.run([str(python_of(environment)), "-Im", "ensurepip", "--default-pip"])
-    files.write_text(environment / "ready", "")
-    say(f"innerloop: {purpose} is ready after {time.monotonic() - started:.0f} s")
+@dataclass(frozen=True, slots=True)
+class _Making:
+    """One environment that is being made: see `ensure`."""
+
+    environment: Path
+    requirements: Sequence[Path]
+    python: str
+    purpose: str
+    say: Say
+    network: Network
+    hashed: bool
+    with_pip: bool
+    only_wheels: bool
+    wheels: Path | None
+
+    def make(self, uv: str, installer: OwnInstaller | None) -> None:
+        """With uv, and with pip where uv is "" or fails at what pip may be able to do.
+
+        An `installer` of its own makes it in its own way.
+        """
+        started = time.monotonic()
+        self.say(f"innerloop: setting up {self.purpose} (once)")
+        files.remove_tree(self.environment)
+        if uv and (why := uv_installer.needs_pip(self.network, hashed=self.hashed)):
+            self.say(f"innerloop: pip installs, since {why}")
+            uv = ""
+        if installer is not None:
+            self._with_own(installer)
+        elif not (uv and self._with_uv(uv)):
+            self._with_pip()
+        text = "".join(f"{path.name}\n" for path in self.requirements)
+        files.write_text(self.environment / "ready", text)
+        took = time.monotonic() - started
+        self.say(f"innerloop: {self.purpose} is ready after {took:.0f} s")
+
+    def _with_own(self, installer: OwnInstaller) -> None:
+        told = uv_installer.variables(
+            self.network, {**os.environ, **self._added}, cache_folder(), self.environment
+        )
+        for step in installer.steps:
+            argv = list(step)
+            if failed := self._run(argv, {**told, **installer.variables}, installer.cwd):
+                raise self._failure(argv, failed)
+        self._add_pip()
+
+    def _add_pip(self) -> None:
+        if self.with_pip:
+            # Python's own copy of pip, from this disk: `uv venv --seed` fetches one without a hash.
+            process.run([str(python_of(self.environment)), "-Im", "ensurepip", "--default-pip"])
+
+    def _with_pip(self) -> None:
+        """With the pip of the base interpreter if that can, else with one in the environment."""
+        creating, installing = _with_pip(self.environment, self.requirements, self.python)
+        installing += ["--only-binary", ":all:"] if self.only_wheels else []
+        if not self.with_pip:
+            base = [self.python, "-Im", "pip", "--python", str(python_of(self.environment))]
+            made = process.run([*creating, "--without-pip"])
+            if made.ok and process.run([*base, "--version"]).ok:
+                self._install([*base, *installing[3:]], {})
+                return
+            files.remove_tree(self.environment)
+        self._run_or_fail(creating, {})
+        self._install(installing, {})
+
+    def _with_uv(self, uv: str) -> bool:
+        """Whether uv made it. UserError for a failure that would be pip's too."""
+        creating, installing = _with_uv(uv, self.environment, self.requirements, self.python)
+        installing += uv_installer.options(self.network)
+        told = uv_installer.variables(
+            self.network, {**os.environ, **self._added}, cache_folder(), self.environment
+        )
+        failed = self._run(creating, told)
+        index, local, rest = uv_installer.split(self._text)
+        if index and not failed:
+            installing, failed = self._install_local(installing, index, local, rest, told)
+        failed = failed or self._install(installing, told, raises=False)
+        other = network.public_index_first(self.network, os.environ) if self.hashed else {}
+        if failed and other and uv_installer.has_no_version("\n".join(failed)):
+            failed = self._install(installing, {**told, **other}, raises=False)
+        if failed:
+            text = "\n".join(failed)
+            if uv_installer.is_final(text):
+                raise self._failure(installing, failed)
+            reason = uv_installer.reason(text)
+            self.say(f"innerloop: uv cannot install this ({reason}); pip tries")
+            files.remove_tree(self.environment)
+            return False
+        self._add_pip()
+        return True
+
+    @property
+    def _text(self) -> str:
+        """The first lock's text, "" if it has no hashes."""
+        return (files.read_text(self.requirements[0]) or "") if self.hashed else ""
+
+    def _install_local(
+        self, installing: list[str], index: str, local: str, rest: str, told: Mapping[str, str]
+    ) -> tuple[list[str], list[str]]:
+        """Install what only an index of the lock's own has. Returns (argv for the rest, failure).
+
+        A lock names all that it needs, so nothing is resolved.
+        """
+        files.write_text(self.environment / "local.txt", local)
+        files.write_text(self.environment / "rest.txt", rest)
+        first, other = (str(self.environment / name) for name in ("local.txt", "rest.txt"))
+        whole = str(self.requirements[0])
+        at = installing.index("-r")
+        alone = [*installing[:at], "-r", first, "--no-deps", "--default-index", index]
+        none = {"UV_EXTRA_INDEX_URL": "", "UV_INDEX_URL": "", "UV_INDEX": ""}
+        failed = self._install(alone, {**told, **none}, raises=False)
+        argv = [other if word == whole else word for word in installing]
+        return [*argv, "--no-deps"], failed
+
+    def _install(
+        self, argv: list[str], told: Mapping[str, str], *, raises: bool = True
+    ) -> list[str]:
+        """Install from the folder of wheels alone if that has all. Returns the output of a failure."""
+        words = [word for word in argv if self.hashed or word != "--require-hashes"]
+        if self.wheels is not None:
+            words += ["--find-links", str(self.wheels)]
+            alone = [*words, *(["--no-index"] if "--no-index" not in words else [])]
+            if process.run(alone, cwd=self._cwd, env=self._environ(told)).ok:
+                return []
+        failed = self._run(words, told)
+        if failed and raises:
+            raise self._failure(words, failed)
+        return failed
+
+    def _run_or_fail(self, argv: list[str], told: Mapping[str, str]) -> None:
+        if failed := self._run(argv, told):
+            raise self._failure(argv, failed)
+
+    def _run(self, argv: list[str], told: Mapping[str, str], cwd: Path | None = None) -> list[str]:
+        """The output of a step that failed, of one line at least; empty if it did not fail."""
+        lines: list[str] = []
+        downloads = uv_installer.Downloads()
+        with Progress() as progress:
+
+            def on_line(line: str) -> None:
+                lines.append(line)
+                progress.show(downloads.text(line))
+                if not progress.is_live and uv_installer.download_size(line) >= _LARGE:
+                    self.say(f"  {line.strip()}")
+
+            code = process.follow(argv, on_line, cwd=cwd or self._cwd, env=self._environ(told))
+        return [] if code == 0 else [*lines, *([] if lines else [f"exit code {code}"])]
+
+    def _failure(self, argv: Sequence[str], lines: Sequence[str]) -> UserError:
+        if "ensurepip" in "\n".join(lines):
+            return UserError(
+                "this Python cannot make virtual environments: its ensurepip is missing",
+                code="environment-failed",
+                hint="Install it (Debian and Ubuntu: `apt install python3-venv`), or install uv",
+            )
+        tail = "\n".join(f"    {line}" for line in lines[-15:])
+        return UserError(
+            f"setting up {self.purpose} failed:\n{tail}\n  The command was: {' '.join(argv)}",
+            code="environment-failed",
+            hint="Fix what the lines above name and run the command again",
+        )
+
+    @property
+    def _cwd(self) -> Path | None:
+        # Paths in a requirements file are relative to where the installer is started.
+        return self.requirements[0].parent if self.requirements else None
+
+    @property
+    def _added(self) -> dict[str, str]:
+        return network.for_installer(self.network, cache_folder(), os.environ)
+
+    def _environ(self, told: Mapping[str, str]) -> dict[str, str]:
+        """A person's settings for other environments must not affect the new one."""
+        kept = {k: v for k, v in os.environ.items() if k not in uv_installer.IGNORED}
+        return {**kept, **self._added, **told}
 
 
 def _with_uv(
     uv: str, environment: Path, requirements: Sequence[Path], python: str
 ) -> list[list[str]]:
-    install = [uv, "pip", "install", "--no-config", "--compile-bytecode", "--require-hashes"]
+    """The bytecode is left to Python, which compiles what is imported, unless it must not write it."""
+    # A person's own uv.toml counts, one in the workspace does not.
+    ours = ["--project", str(environment.parent), "--color", "never"]
+    install = [uv, "pip", "install", *ours, "--require-hashes"]
+    install += ["--compile-bytecode"] if os.environ.get("PYTHONDONTWRITEBYTECODE") else []
     return [
-        [uv, "venv", "--no-config", "--python", python, str(environment)],
+        [uv, "venv", *ours, "--no-python-downloads", "--python", python, str(environment)],
         [*install, "--python", str(python_of(environment)), *_files(requirements)],
     ]
 
@@ -185,48 +318,6 @@ def _with_pip(environment: Path, requirements: Sequence[Path], python: str) -> l
 
 def _files(requirements: Sequence[Path]) -> list[str]:
     return [word for path in requirements for word in ("-r", str(path))]
-
-
-def _step(
-    argv: list[str], purpose: str, say: Say, added: Mapping[str, str], cwd: Path | None
-) -> None:
-    lines: list[str] = []
-    with Progress() as progress:
-
-        def on_line(line: str) -> None:
-            lines.append(line)
-            progress.show(line)
-            if not progress.is_live and _is_large_download(line):
-                say(f"  {line.strip()}")
-
-        code = process.follow(argv, on_line, cwd=cwd, env=_environ(added))
-    if code == 0:
-        return
-    text = "\n".join(lines)
-    if "ensurepip" in text:
-        raise UserError(
-            "this Python cannot make virtual environments: its ensurepip is missing",
-            code="environment-failed",
-            hint="Install it (Debian and Ubuntu: `apt install python3-venv`), or install uv",
-        )
-    tail = "\n".join(f"    {line}" for line in lines[-15:])
-    raise UserError(
-        f"setting up {purpose} failed:\n{tail}\n  The command was: {' '.join(argv)}",
-        code="environment-failed",
-        hint="Fix what the lines above name and run the command again",
-    )
-
-
-def _environ(added: Mapping[str, str]) -> dict[str, str]:
-    """PYTHONPATH and an active environment of the person must not affect the new one."""
-    ignored = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
-    return {name: value for name, value in os.environ.items() if name not in ignored} | {**added}
-
-
-def _is_large_download(line: str) -> bool:
-    """Whether an installer's line announces 100 MB or more."""
-    size = re.match(r"\s*Downloading .*\(([\d,.]+) MB\)", line)
-    return size is not None and float(size[1].replace(",", "")) >= 100
 
 
 def _check_writable(folder: Path) -> None:

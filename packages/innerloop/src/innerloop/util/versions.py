@@ -9,8 +9,10 @@ Source: Python Packaging User Guide, "Version specifiers".
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeAlias
+
+from .quick_dataclasses import dataclass
 
 # No number is so long that Python refuses to read it.
 _NUMBER = "[0-9]{1,18}"

@@ -10,11 +10,11 @@ import re
 import sys
 import sysconfig
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from . import regular_files
 from .errors import UserError
+from .quick_dataclasses import dataclass
 
 # Where a workspace keeps the wheels of its tool; scripts/loop looks here first.
 WHEELS = ".innerloop/wheels"

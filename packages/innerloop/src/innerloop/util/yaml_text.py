@@ -7,13 +7,14 @@ equal keys counts), because azure-ai-ml reads its files with it.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 import yaml
 
 from .errors import UserError
 from .position import Position
+from .quick_dataclasses import dataclass
 from .yaml_errors import explained, require_an_end, require_text
 
 try:

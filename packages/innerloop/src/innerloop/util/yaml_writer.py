@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from . import yaml_scalars
+from .quick_dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,6 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from ..model.paths import is_within
 from ..util import regular_files, yaml_text
 from ..util.errors import UserError
 from ..util.position import Position
+from ..util.quick_dataclasses import dataclass
 from .folder_reader import SKIPPED
 
 # What is read of one workspace: folders, entries, YAML files and the bytes of each and of all.

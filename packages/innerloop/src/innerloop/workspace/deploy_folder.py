@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from ..model.deployment import (
@@ -19,6 +18,7 @@ from ..model.experiment import Experiment
 from ..model.workspace import Workspace
 from ..util import files
 from ..util.errors import UserError
+from ..util.quick_dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import os
 import posixpath
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, ClassVar
@@ -157,10 +158,11 @@ def open_experiment(workspace: Workspace, name: str) -> Experiment:
     root = Path(workspace.root)
     paths, declaration = workspace.paths_of(name), workspace.declared.get(name)
     if declaration is not None:
-        located_experiments.require(root, declaration, paths)
+        located_experiments.require(root, declaration, paths, WorkspaceFiles(root).read)
     _require_own_slug(workspace, name)
+    own_settings = _settings_of(workspace, name, paths)
     if declaration is not None and paths.source != "dockerfile":
-        paths, built = _environment_of(root, name, paths)
+        paths, built = _environment_of(root, name, paths, own_settings.environment.base)
     elif (text := files.read_text(root / paths.dockerfile)) is None:
         raise UserError("there is no Dockerfile", code="dockerfile-missing", where=paths.dockerfile)
     else:
@@ -172,7 +174,7 @@ def open_experiment(workspace: Workspace, name: str) -> Experiment:
     return Experiment(
         name=name,
         dockerfile=built,
-        settings=_settings_of(workspace, name, paths),
+        settings=own_settings,
         links=links,
         files=names,
         pytest=pytest_files.layout(root, paths.folder, names, common_tests, paths.tests),
@@ -247,11 +249,12 @@ def _settings_of(workspace: Workspace, name: str, paths: ExperimentPaths) -> set
 
 
 def _environment_of(
-    root: Path, name: str, paths: ExperimentPaths
+    root: Path, name: str, paths: ExperimentPaths, base: str
 ) -> tuple[ExperimentPaths, dockerfile.Dockerfile]:
     """The environment of a declared experiment that is no Dockerfile, and what builds it.
 
     Without a declared environment it is the one that the job names, if that is a file or an image.
+    `base`: the image to start from, "" for that of the job or the usual one.
     """
     from ..model.jobs.environment_file import environment_of
     from ..model.jobs.job import Environment
@@ -259,16 +262,19 @@ def _environment_of(
     read = WorkspaceFiles(root).read
     named = Environment("none")
     if (text := files.read_text(root / paths.job)) is not None:
-        from ..model.jobs.job import parse_job
-
-        job = parse_job(text, paths.job)
+        job = _job_with_environment(text, paths.job)
         if job.environment.kind != "registered" or paths.source == "none":
             with suppress(UserError):  # a run says what is wrong with it
                 named = environment_of(job, read)
     image = named.image or ""
-    base = "" if image.startswith("azureml:") else image
-    if paths.source == "none":
-        paths = _as_named(root, name, paths, named, base)
+    image = "" if image.startswith("azureml:") else image
+    if paths.source == "conda":
+        paths = replace(paths, source=located_experiments.source_in(paths, read).kind)
+    if paths.source == "asset":
+        paths, named = _of_asset(root, name, paths, read)
+        image = named.image or ""
+    elif paths.source == "none":
+        paths = _as_named(root, name, paths, named, image)
     if paths.source == "dockerfile":
         text = files.read_text(root / paths.dockerfile) or ""
     elif paths.source == "image":
@@ -276,8 +282,43 @@ def _environment_of(
     elif paths.source == "none":
         text = "FROM scratch\n"
     else:
-        text = located_experiments.dockerfile_text(paths, name, base, read)
+        text = located_experiments.dockerfile_text(paths, name, base or image, read)
     return paths, dockerfile.parse(text, paths.dockerfile or paths.job)
+
+
+def _job_with_environment(text: str, name: str) -> Job:
+    """The job of a declared experiment, for its environment alone.
+
+    What else is wrong with it, as an input without a value, is said by what needs it. UserError if
+    the environment cannot be known.
+    """
+    from ..model.jobs.job import read_job
+    from ..util import yaml_text
+
+    job, problems = read_job(yaml_text.parse(text, name))
+    if job is None or (problems and job.environment.kind == "none"):
+        raise problems[0]
+    return job
+
+
+def _of_asset(
+    root: Path, name: str, paths: ExperimentPaths, read: Callable[[str], str | None]
+) -> tuple[ExperimentPaths, Environment]:
+    """The paths with what an Azure ML environment's file names. UserError if that is not here."""
+    from ..model.jobs.environment_file import environment_in
+
+    file = paths.environment
+    named = environment_in(read(file) or "", file, paths.job)
+    image = named.image or ""
+    resolved = _as_named(root, name, replace(paths, source="none"), named, image)
+    if resolved.source == "none" or image.startswith("azureml:"):
+        raise UserError(
+            f"{file} names no environment that is in this workspace",
+            code="environment-source-missing",
+            where=file,
+            hint="Correct its build.path, its conda_file or its image",
+        )
+    return resolved, named
 
 
 def _as_named(
@@ -648,7 +689,7 @@ def context_of(workspace: Workspace, experiment: Experiment) -> BuildContext:
     if not paths.is_shared:
         return BuildContext(folder)
     built = experiment.dockerfile
-    text = dockerfile.pruned(built, None) if paths.is_generated else ""
+    text = dockerfile.whole(built) if paths.is_generated else ""
     text = text or files.read_text(Path(workspace.root, paths.dockerfile)) or ""
     return build_context.shared(folder, built, paths.dockerfile_in_context, text, paths.context)
 

@@ -6,12 +6,13 @@ import errno
 import os
 import posixpath
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
-from ..model import experiment_paths, requirements
+from ..model import environment_source, experiment_paths
 from ..model.container import is_image_name
 from ..model.dockerfiles import generated
+from ..model.environment_source import LOCK_KINDS, EnvironmentSource
 from ..model.experiment_paths import (
     DOCKERFILE,
     ENVIRONMENT,
@@ -19,11 +20,12 @@ from ..model.experiment_paths import (
     SETTINGS_FILE,
     SOURCES,
     ExperimentPaths,
-    OwnEnvironmentKind,
+    OwnSource,
 )
 from ..model.settings.declarations import Declaration, inner_path
 from ..util.errors import UserError
 from ..util.position import Position
+from ..util.quick_dataclasses import dataclass
 
 # A link under src/ leads to experiments of at most so many parts: as many as a name has.
 _DEEPEST = 3
@@ -160,15 +162,28 @@ def _with_environment(
     return with_file(paths, declaration.name, path, source, context)
 
 
-def _environment(root: Path, text: str, where: Position) -> tuple[str, OwnEnvironmentKind]:
-    """The path of an environment's file, or an image, and which of them it is."""
+def _environment(root: Path, text: str, where: Position) -> tuple[str, OwnSource]:
+    """The path of an environment's file, or an image, and which of them it is by its name.
+
+    No file is read: a YAML file may turn out to be that of an Azure ML environment (`source_in`), and
+    what is wrong is the error of `require`.
+    """
     last = text.rpartition("/")[2]
     if not (root / text).exists() and (":" in last or "@" in last) and is_image_name(text):
         return text, "image"
     path = inner_path(text, where)
-    if (root / path).is_dir():
-        path = experiment_paths.join(path, DOCKERFILE)
-    return path, experiment_paths.source_of(path) or "dockerfile"
+    try:
+        path = environment_source.file_of(
+            path, lambda name: "" if (root / name).is_file() else None, where
+        )
+    except UserError:
+        return path, "dockerfile"
+    return path, environment_source.kind_by_name(posixpath.basename(path)) or "conda"
+
+
+def source_in(paths: ExperimentPaths, read: Read) -> EnvironmentSource:
+    """The environment's file and its kind by what it says. UserError as `environment_source`."""
+    return environment_source.source_of(paths.environment, read, paths.environment)
 
 
 def with_dockerfile(
@@ -198,29 +213,32 @@ def with_file(
     paths: ExperimentPaths,
     name: str,
     path: str,
-    source: OwnEnvironmentKind,
+    source: OwnSource,
     context: str | None = None,
 ) -> ExperimentPaths:
-    """The environment is a conda file or a requirements file: its Dockerfile is generated."""
+    """The environment is a conda file or a lock: its Dockerfile is generated."""
     return replace(
         paths,
         environment=path,
         dockerfile=experiment_paths.generated_dockerfile(name),
         context=context or posixpath.dirname(path) or ".",
-        lock=path if source == "requirements" else "",
+        lock=path if source in LOCK_KINDS else "",
         source=source,
         is_shared=True,
     )
 
 
-def require(root: Path, declaration: Declaration, paths: ExperimentPaths) -> None:
-    """UserError for a declared path that does not exist, or that a link leads out with."""
+def require(root: Path, declaration: Declaration, paths: ExperimentPaths, read: Read) -> None:
+    """UserError for a declared path that does not exist, or that a link leads out with.
+
+    And for an environment that is of no known kind, or a project without a lock.
+    """
     top = os.path.realpath(root)
     for key, text in declaration.paths.items():
         where = declaration.position(key)
         if key == "environment" and paths.source == "image":
             continue
-        # A folder may be named for the Dockerfile in it.
+        # A folder may be named for the file in it, and a project for its lock.
         path = paths.environment if key == "environment" else text
         real = _existing(root, path, where, key)
         if real != top and not real.startswith(top.rstrip(os.sep) + os.sep):
@@ -230,13 +248,8 @@ def require(root: Path, declaration: Declaration, paths: ExperimentPaths) -> Non
                 where=where,
                 hint="Name a file of the workspace",
             )
-        if key == "environment" and experiment_paths.source_of(path) is None:
-            raise UserError(
-                f"{path} is no environment that can be built from its name",
-                code="environment-kind-unknown",
-                where=where,
-                hint="Name a Dockerfile, a conda file (.yml), a requirements file (.txt) or an image",
-            )
+        if key == "environment":
+            environment_source.source_of(path, read, where)
         wanted = {"folder": "folder", "context": "folder", "job": "file", "environment": "file"}
         is_right = {"folder": os.path.isdir, "file": os.path.isfile}.get(wanted.get(key, ""))
         if is_right is not None and not is_right(real):
@@ -294,6 +307,8 @@ def dockerfile_text(paths: ExperimentPaths, name: str, base: str, read: Read) ->
         return text
 
     text = read(paths.environment) or ""
+    if paths.source in LOCK_KINDS and paths.source != "requirements":
+        return generated.of_lock(name, paths.environment, _of_lock(paths, base, read))
     if paths.source == "conda":
         from ..model.jobs import conda  # YAML takes long to import
 
@@ -308,8 +323,30 @@ def dockerfile_text(paths: ExperimentPaths, name: str, base: str, read: Read) ->
     return generated.of_requirements(name, paths.environment, image, _in_context(files, paths))
 
 
+def _of_lock(paths: ExperimentPaths, base: str, read: Read) -> str:
+    """The Dockerfile with a stage for the job, and those for tests and people that need more."""
+    # What only an experiment with a lock needs, YAML among it, takes long to import.
+    from ..model import environment_lock
+    from ..model.dockerfiles import lock_dockerfile
+    from ..model.environment_lock import LockUse
+    from ..util import locked_environments
+
+    source = source_in(paths, read)
+    uses: tuple[LockUse, ...] = ("test", "dev", "job")
+    locks = {use: environment_lock.lock_of(source, read, use, linux=True) for use in uses}
+    job = locks["job"]
+    beside = {posixpath.basename(path): path for path in (source.manifest, source.path) if path}
+    files = [beside.get(name, source.path) for name, _ in job.files]
+    inner = _in_context(dict.fromkeys(files), paths)
+    places = {name: place for (name, _), place in zip(job.files, inner, strict=True)}
+    uv = locked_environments.text_of("uv") if job.is_uvs else ""
+    return lock_dockerfile.of_uses(locks, base, uv=uv, places=places)
+
+
 def _follow(text: str, folder: str, read: Read, files: Mapping[str, None]) -> None:
     """Read the files that a requirements file refers to, and those that they refer to."""
+    from ..model import requirements
+
     for reference in requirements.references(text):
         path = experiment_paths.join(folder, reference)
         if path not in files and not path.startswith(("/", "..")) and (inner := read(path)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from ..model import pytest_settings
@@ -13,6 +13,7 @@ from ..model.experiment_paths import ENVIRONMENT, SOURCES
 from ..model.pytest_settings import PytestLayout, PytestSettings
 from ..util import files
 from ..util.errors import UserError
+from ..util.quick_dataclasses import dataclass
 
 # Folders that pytest does not enter (its default `norecursedirs`), and those that hold no tests.
 _SKIPPED = {

@@ -9,7 +9,6 @@ import hashlib
 import os
 import re
 import urllib.parse
-import urllib.request
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
@@ -88,8 +87,10 @@ def _local(requirement: str, *, is_path: bool = False) -> Iterator[str]:
     """
     text = re.split(r"\s*;\s|\s--", requirement)[0].strip().strip("\"'")
     if url := re.search(r"(?:^|@\s*)file:(\S+)", text):
+        from urllib.request import url2pathname  # here: few files name a folder by a URL
+
         path = urllib.parse.urlsplit(f"file:{url[1]}").path.split("#")[0]
-        yield urllib.request.url2pathname(path)
+        yield url2pathname(path)
     elif "://" not in text and (is_path or _PATH.match(text)):
         yield re.sub(r"\[[\w,\s.-]*\]$|#.*$", "", text)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import posixpath
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from ..model import shared_code
 from ..model.experiment import Experiment
@@ -15,8 +15,12 @@ from ..model.paths import SCRATCH
 from ..model.shared_code import COMMON
 from ..util import files, regular_files
 from ..util.errors import UserError, did_you_mean
-from ..util.undo_journal import Delete, DropEmpty, MakeLink, Step, Write
+from ..util.quick_dataclasses import dataclass
 from . import text_links
+
+# Imported where links change: every run imports this module.
+if TYPE_CHECKING:
+    from ..util.undo_journal import Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +100,8 @@ def add(root: Path, experiment: Experiment, path: str) -> list[Step]:
 
 def remove(root: Path, experiment: Experiment, path: str) -> list[Step]:
     """The steps that remove the link, and folders that are empty then. src/common keeps the code."""
+    from ..util.undo_journal import Delete, DropEmpty
+
     link = shared_code.link_of(experiment.folder, path)
     shares = [share.link for share in find(root, experiment.folder)]
     if link not in shares:
@@ -138,6 +144,8 @@ def link_step(root: Path, link: str, text: str) -> Step:
 
     `record` then has git's index know that the file is a link.
     """
+    from ..util.undo_journal import MakeLink, Write
+
     return MakeLink(link, text) if can_link(root) else Write(link, text)
 
 
@@ -152,6 +160,8 @@ def can_link(root: Path) -> bool:
 
 def record(root: Path, steps: Iterable[Step]) -> str:
     """Have git know the links that were written as text files; a note for the person, or ""."""
+    from ..util.undo_journal import Write
+
     texts = {step.path: step.text for step in steps if isinstance(step, Write)}
     if not texts:
         return ""
@@ -275,6 +285,8 @@ def _make_room(root: Path, link: str, target: str) -> list[Step]:
     It may replace a broken link, a link that git wrote as a text file, or a folder of links with
     the same targets, which is removed. Raises UserError for anything else.
     """
+    from ..util.undo_journal import Delete
+
     at = root / link
     if at.is_symlink():
         text = os.readlink(at)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import configparser
 import os
 from functools import lru_cache
 from pathlib import Path
@@ -42,6 +41,8 @@ def _paths(file: Path) -> list[str]:
         text = regular_files.read_bytes(file, _LARGEST).decode("utf-8", "surrogateescape")
     except (OSError, UserError):
         return []
+    import configparser  # here: few workspaces have submodules
+
     parser = configparser.RawConfigParser(strict=False, allow_no_value=True)
     try:
         parser.read_string("\n".join(line.strip() for line in text.splitlines()))

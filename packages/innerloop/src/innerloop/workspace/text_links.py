@@ -12,7 +12,6 @@ import posixpath
 import re
 import stat
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from ..model.experiment_paths import SOURCES
 from ..model.paths import is_within
 from ..util import git, git_folders, process, regular_files
 from ..util.errors import UserError
+from ..util.quick_dataclasses import dataclass
 
 # The longest text of a link, in bytes. Source: PATH_MAX of Linux, which git has too.
 LONGEST = 4096

@@ -15,8 +15,9 @@ const {Tool, ToolError, starts} = part("tool");
 const {below, aboutRun, duration, facts, hasEnded, iconOf, ExperimentsView} = part("experiments");
 const {LiveState} = part("live_state");
 const {guarded} = part("runs_page");
-const {isOf, results} = part("tests_panel");
-const {configurationOf} = part("commands");
+const {isOf} = part("tests_panel");
+const {Commands} = part("commands");
+const {DebugTerminal, Launches, argvOf} = part("launches");
 
 /** A workspace whose tool is this script. */
 function workspace(script) {
@@ -110,6 +111,8 @@ test("rows of the view say how a run stands", () => {
     assert.equal(view.getTreeItem(child).contextValue, "run.running");
     assert.match(view.getTreeItem(child).label, /^running · \d/);
     assert.equal(view.getTreeItem(child).description, "r1");
+    view.show(stateOf({runs: [run("r1", {tags: ["best", "final"]})]}));
+    assert.equal(view.getTreeItem(view.getChildren(top)[0]).description, "best · final · r1");
     const broken = {kind: "experiment", experiment: {...A, problem: "bad"}};
     assert.deepEqual([view.getTreeItem(broken).contextValue, view.getTreeItem(broken).tooltip], ["experiment.broken", "bad"]);
     assert.equal(view.getTreeItem({kind: "job", job: job("j", {status: "Running"})}).contextValue, "job.open");
@@ -166,32 +169,6 @@ test("the page for the editor runs its own script alone and loads nothing", () =
     assert.ok(!page.includes("<script>"));
 });
 
-const JUNIT = `<?xml version="1.0"?><testsuites><testsuite tests="6">
-<testcase classname="tests.test_a" name="test_one" time="0.25" />
-<testcase classname="tests.test_a" name="test_many[1-&lt;x>]" time="1"/>
-<testcase classname="tests.test_a.TestB" name="test_one" time="0"><failure message="assert &quot;a&quot; == 1&#10;">def test():
-&gt; assert &quot;a&quot; == 1
-tests/test_a.py:7: AssertionError</failure></testcase>
-<testcase classname="tests.test_b" name="test_skip" time="0"><skipped type="pytest.skip" message="why &amp; how">x</skipped></testcase>
-<testcase classname="tests.test_b" name="test_error" time="0"><error message="failed on setup">no fixture</error></testcase>
-<testcase classname="...common.tests.test_c" name="test_shared" time="0"/>
-</testsuite></testsuites>`;
-
-test("pytest's results are read with their states, texts and parameters", () => {
-    const found = results(JUNIT);
-    assert.deepEqual(found.map(result => [result.name, result.state]), [
-        ["tests.test_a.test_one", "passed"],
-        ["tests.test_a.test_many", "passed"],
-        ["tests.test_a.TestB.test_one", "failed"],
-        ["tests.test_b.test_skip", "skipped"],
-        ["tests.test_b.test_error", "errored"],
-        ["...common.tests.test_c.test_shared", "passed"],
-    ]);
-    assert.equal(found[2].message, 'def test():\n> assert "a" == 1\ntests/test_a.py:7: AssertionError');
-    assert.equal(found[0].seconds, 0.25);
-    assert.deepEqual(results(""), []);
-});
-
 test("a result is of the test with its module, classes and name", () => {
     assert.ok(isOf("tests.test_a.TestB.test_one", "tests/test_a.py::TestB::test_one"));
     assert.ok(isOf("...common.tests.test_c.test_shared", "../common/tests/test_c.py::test_shared"));
@@ -201,12 +178,119 @@ test("a result is of the test with its module, classes and name", () => {
     assert.ok(!isOf("other.test_a.test_one", "tests/test_a.py::test_one"));
 });
 
-test("debugging takes the experiment's own configuration", () => {
-    const names = ["a: train.py", "a: job in its container", "ab: train.py"].map(name => ({name}));
-    assert.equal(configurationOf("a", names), "a: train.py");
-    assert.equal(configurationOf("ab", names), "ab: train.py");
-    assert.equal(configurationOf("a", [...names, {name: "this experiment"}]), "this experiment");
-    assert.equal(configurationOf("c", [{}, {name: "mine"}]), "");
+test("what is debugged is one command line, with pytest's arguments last", () => {
+    assert.deepEqual(argvOf({kind: "run", target: "a"}, 1), ["run", "a", "--debug", "--port", "1"]);
+    const step = {kind: "run", target: "a", words: ["--step", "s"]};
+    assert.deepEqual(argvOf(step, 1), ["run", "a", "--step", "s", "--debug", "--port", "1"]);
+    const one = {kind: "test", target: "a", rest: ["tests/test_a.py::test_b"]};
+    assert.deepEqual(argvOf(one, 1), ["test", "a", "--debug", "--port", "1", "--", "tests/test_a.py::test_b"]);
+});
+
+test("each experiment, step and trial can be debugged, whatever its job file says", async () => {
+    const root = workspace(ECHO);
+    for (const name of ["p", "s", "broken"]) fs.writeFileSync(path.join(root, `${name}.yaml`), name);
+    const lens = (what, words, actions) => ({line: 1, what, words, actions});
+    const answers = {
+        p: [lens("", [], ["run", "debug"]), lens("fit", ["--step", "fit"], ["run", "debug"])],
+        s: [lens("4 trials", ["--trials", "4"], ["run"]), lens("one trial", [], ["run", "debug"])],
+    };
+    const tool = {root, lenses: async (_, text) => ({lenses: answers[text] || assert.fail(text)})};
+    const experiments = ["p", "s", "broken", "none"].map(name => ({...A, experiment: name, job: `${name}.yaml`}));
+    const launches = new Launches(tool, {isRead: true, state: stateOf({experiments})});
+    const found = await launches.provideDebugConfigurations();
+    assert.deepEqual(found.map(one => [one.name, one.target, one.words]), [
+        ["p", "p", []], ["p: fit", "p", ["--step", "fit"]], ["s: one trial", "s", []], ["broken", "broken", []], ["none", "none", []],
+    ]);
+    assert.ok(found.every(one => one.type === "innerloop" && one.kind === "run"));
+});
+
+test("a debugger is attached once it listens, and not if the command ends before", async () => {
+    const terminal = script => new DebugTerminal(() => new Tool(workspace(script)).spawn([]));
+    const listens = terminal("console.log('building'); console.log('innerloop: ready for the debugger'); process.stdin.once('data', () => process.exit(3))");
+    let said = "";
+    listens.onDidWrite(text => (said += text));
+    const ended = new Promise(resolve => listens.onDidClose(resolve));
+    listens.open();
+    assert.equal(await listens.ready, true);
+    assert.equal(said, "building\r\ninnerloop: ready for the debugger\r\n");
+    listens.handleInput("x\r");
+    assert.equal(await ended, 3);
+    for (const script of ["console.error('innerloop: src/a: wrong [code]'); process.exit(1)", ""]) {
+        const ends = terminal(script);
+        ends.open();
+        assert.equal(await ends.ready, false);
+    }
+    const missing = new DebugTerminal(() => new Tool(path.join(os.tmpdir(), "there is none")).spawn([]));
+    missing.open();
+    assert.equal(await missing.ready, false);
+});
+
+test("only rows that differ are drawn again", () => {
+    const view = new ExperimentsView();
+    const fired = [];
+    view.onDidChangeTreeData(item => fired.push(item?.run?.run || item?.experiment?.experiment));
+    const show = more => (fired.splice(0), view.show(stateOf(more)), fired.splice(0));
+    const drawn = () => view.getChildren().flatMap(top => [top, ...view.getChildren(top)]);
+    const runs = [run("r1"), run("r2"), run("b1", {experiment: "b"})];
+    assert.deepEqual(show({runs}), [undefined]);
+    const before = drawn();
+    assert.deepEqual(show({runs: structuredClone(runs)}), []);
+    assert.deepEqual(show({runs: [runs[0], run("r2", {scores: {loss: 1}, headline: "loss"}), runs[2]]}), ["r2"]);
+    assert.equal(view.getTreeItem(before[1]).label, "done · loss 1 · 1:01");
+    assert.deepEqual(show({runs: [...runs, run("r3")]}), ["a", "r2"]);
+    assert.deepEqual(show({runs: [...runs, run("r3")], starting: ["b"]}), ["b"]);
+    assert.equal(view.getTreeItem(before[3]).description, "starting...");
+    assert.deepEqual(show({}), [undefined]);
+    assert.deepEqual(show({experiments: [A]}), [undefined]);
+});
+
+test("while a run starts it is looked for, whether a watcher sees it or not", async context => {
+    let asked = 0;
+    const tool = {root: "/w", isBroken: true, ask: answer => answer, json: async args => (args[0] === "runs" && asked++, [])};
+    const live = new LiveState(tool);
+    context.mock.timers.enable({apis: ["setTimeout"]});
+    const beat = async () => (context.mock.timers.tick(5000), await live.reading);
+    await live.refresh(["runs"]);
+    await beat();
+    assert.equal(asked, 1);
+    live.starts("a");
+    await beat();
+    await beat();
+    assert.equal(asked, 3);
+    live.starting.clear();
+    await beat();
+    await beat();
+    assert.equal(asked, 4);
+    vscode.tasks.taskExecutions.push({});
+    await live.refresh(["runs"]);
+    await beat();
+    assert.equal(asked, 6);
+    vscode.tasks.taskExecutions.pop();
+    live.dispose();
+});
+
+test("a run that was asked for is shown until it is there, or its task has ended", async () => {
+    let runs = [];
+    const tool = {root: "/w", isBroken: true, ask: answer => answer, json: async args => (args[0] === "runs" ? runs : [])};
+    const live = new LiveState(tool);
+    const starting = () => live.state.starting;
+    live.starts("a");
+    live.starts("b");
+    await live.refresh(["runs"]);
+    assert.deepEqual(starting(), ["a", "b"]);
+    runs = [run("r1")];
+    await live.refresh(["runs"]);
+    assert.deepEqual(starting(), ["b"]);
+    await live.refreshAll();
+    assert.deepEqual(starting(), []);
+    live.dispose();
+});
+
+test("a run is tagged by its folder, with every name that was typed", async () => {
+    const asked = [];
+    const commands = new Commands({text: async args => void asked.push(args)}, {refresh: async () => {}});
+    await commands._tag(run("r1"));
+    assert.deepEqual(asked, [["runs", "tag", "outputs/a/r1", "best", "final"]]);
 });
 
 test("the manifest and the code have the same commands, and every menu names one", () => {

@@ -7,6 +7,8 @@ const path = require("node:path");
 const test = require("node:test");
 const vscode = require("vscode");
 
+const {Tool} = require(path.join(process.env.EXTENSION, "tool"));
+
 class Range {
     constructor(...at) {
         [this.row, this.start, this.endRow, this.end] = at;
@@ -119,6 +121,7 @@ function tool() {
         json(args, options) {
             return new Promise((resolve, reject) => asked.push({args, ...options, resolve, reject}));
         },
+        lenses: Tool.prototype.lenses,
         async ask(answer, otherwise) {
             try {
                 return await answer;
@@ -259,7 +262,8 @@ test("what a file says is shown as text", async () => {
 
 test("lenses run, debug, submit and list what they are above", async () => {
     const door = tool();
-    const files = new JobFiles(door);
+    const launches = {debug: (name, what) => void executed.push(["debug", name, what])};
+    const files = new JobFiles(door, launches);
     const job = document("jobs:\n  train: {}\n");
     const answer = files.provideCodeLenses(job);
     const all = ["run", "debug", "submit", "runs"];
@@ -281,10 +285,10 @@ test("lenses run, debug, submit and list what they are above", async () => {
     const item = {kind: "experiment", experiment: {experiment: "a"}};
     assert.deepEqual(executed, [
         ["task", "run a", ["run", JOB]],
-        ["innerloop.debug", item],
+        ["debug", "a", {kind: "run", target: JOB, words: []}],
         ["task", "submit a", ["submit", JOB]],
         ["innerloop.runs", item],
         ["task", "run a train", ["run", JOB, "--step", "train"]],
-        ["debug", "a: step train in its container"],
+        ["debug", "a train", {kind: "run", target: JOB, words: ["--step", "train"]}],
     ]);
 });

@@ -16,8 +16,9 @@ from innerloop.model import naming
 from innerloop.model.settings import settings
 from innerloop.model.settings.adoption import FILE, Adoption
 from innerloop.scaffold.adopt import experiment_names, findings, proposal
-from innerloop.scaffold.adopt.proposal import Proposal
-from innerloop.scaffold.adopt.repository_tree import distance, tree_of
+from innerloop.scaffold.adopt.proposal import Proposal, Wishes
+from innerloop.scaffold.adopt.repository_tree import RepositoryTree, distance, tree_of
+from innerloop.util.errors import UserError
 from tests.scaffold.adopt.repositories import (
     BESIDE,
     COMMAND,
@@ -39,9 +40,9 @@ ENVIRONMENT = "name: {}\nversion: {}\nimage: python:3.11-slim-bookworm\nconda_fi
 JOB = "command: python train.py\ncode: .\nenvironment: {}\n"
 
 
-def proposed(texts: Mapping[str, str]) -> Proposal:
+def proposed(texts: Mapping[str, str], wishes: Wishes = proposal.NO_WISHES) -> Proposal:
     tree = tree_of(texts)
-    return proposal.propose(findings.find(tree), tree)
+    return proposal.propose(findings.find(tree), tree, wishes)
 
 
 def tables(texts: Mapping[str, str]) -> dict[str, dict[str, str]]:
@@ -56,7 +57,7 @@ WANTED: Mapping[str, Mapping[str, Mapping[str, str]]] = {
         name: {
             "folder": "src/forecast",
             "job": f"jobs/{name}.yml",
-            "environment": "environments/conda_train.yml",
+            "environment": "environments/forecast.yml",
             "tests": "tests/unit",
         }
         for name in ("sweep", "train")
@@ -174,9 +175,9 @@ def test_broken_job_file_is_named_with_its_line_and_stops_nothing(text: str) -> 
 @pytest.mark.parametrize(
     ("reference", "files", "environment", "note"),
     [
-        ("azureml:e@latest", {"a/e.yml": 1, "b/c/e.yml": 2}, "a/conda.yml", "a/e.yml stands for"),
-        ("azureml:e:2", {"a/e.yml": 1, "b/c/e.yml": 2}, "b/c/conda.yml", "b/c/e.yml stands for"),
-        ("azureml:e", {"b/e1.yml": 1, "b/e2.yml": 12}, "b/conda.yml", "b/e2.yml stands for"),
+        ("azureml:e@latest", {"a/e.yml": 1, "b/c/e.yml": 2}, "a/e.yml", "a/e.yml stands for"),
+        ("azureml:e:2", {"a/e.yml": 1, "b/c/e.yml": 2}, "b/c/e.yml", "b/c/e.yml stands for"),
+        ("azureml:e", {"b/e1.yml": 1, "b/e2.yml": 12}, "b/e2.yml", "b/e2.yml stands for"),
         ("azureml:e", {"b/e.yml": 1, "c/e.yml": 1}, "", "may be b/e.yml and c/e.yml"),
         ("azureml:e:3", {"a/e.yml": 1}, "", "azureml:e:3 is not in this repository"),
         ("azureml://registries/r/environments/e/versions/1", {"a/e.yml": 1}, "", "is not in this"),
@@ -204,6 +205,70 @@ def test_environment_of_a_job_that_names_none_is_the_nearest_usual_file() -> Non
     assert one.environment == "a/environment/Dockerfile"
     (one,) = proposed({**texts, "a/job.yml": job + "environment: {build: {path: x}}\n"}).experiments
     assert one.environment == "" and "there is no a/x/Dockerfile" in one.notes[0]
+
+
+def test_environment_near_a_job_may_be_a_lock_that_can_be_installed() -> None:
+    texts = {"a/job.yml": "command: python train.py\ncode: .\ncompute: azureml:c\n"}
+    lock = {"a/uv.lock": "version = 1\n", "requirements.txt": ""}
+    project = {"a/pyproject.toml": "[project]\nname = 'p'\n"}
+    (one,) = proposed({**texts, **lock, **project}).experiments
+    assert one.environment == "a/uv.lock"
+    (one,) = proposed({**texts, **lock}).experiments  # a lock without its project
+    assert one.environment == "requirements.txt"
+    old = {"poetry.lock": '[metadata]\nlock-version = "1.1"\n'}
+    (one,) = proposed({**texts, **old}).experiments
+    assert (one.environment, "lock-version" in one.notes[0]) == ("", True)
+
+
+@pytest.mark.parametrize(
+    ("only", "names"),
+    [
+        (("jobs/*.yml",), ["sweep", "train"]),
+        (("jobs/",), ["sweep", "train"]),
+        (("jobs/tr*", "nowhere/*"), ["train"]),
+        (("*.json",), []),
+    ],
+)
+def test_patterns_choose_the_files_of_the_experiments(
+    only: tuple[str, ...], names: list[str]
+) -> None:
+    found = proposed(JOBS, Wishes(only=only)).experiments
+    assert [one.name for one in found] == names
+
+
+def test_steps_of_a_pipeline_are_experiments_on_request() -> None:
+    (pipeline,) = proposed(MLOPS).experiments
+    found = {one.name: one for one in proposed(MLOPS, Wishes(steps=True)).experiments}
+    assert pipeline.name in found and len(found) == 3
+    steps = [one for one in found.values() if one.kind == "component"]
+    assert [(one.folder, one.environment) for one in steps] == [
+        ("data-science/src", "data-science/environment/Dockerfile")
+    ] * 2
+    assert all(one.job == f"innerloop/{one.name}.yml" and one.made for one in steps)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("last", ["", "\n"])
+def test_declarations_are_added_to_a_file_that_is_there_and_taken_out(end: str, last: str) -> None:
+    own = f'# ours\n[experiments.mine]\njob = "jobs/train.yml"{last}'.replace("\n", end)
+    whole = proposed({**JOBS, FILE: own}).files[FILE]
+    assert whole.startswith(own) and proposal.without_added(whole) == own
+    document = tomllib.loads(whole)
+    assert document["adopted"] == {} and set(document["experiments"]) == {"mine", "sweep"}
+    edited = whole.replace("jobs/sweep.yml", "jobs/other.yml")
+    assert proposal.has_added(edited) and proposal.without_added(edited) is None
+    # Their lines after it stay.
+    more = f"{whole}[experiments.last]{end}"
+    assert proposal.without_added(more) == f"{own}[experiments.last]{end}"
+    again = proposed({**JOBS, FILE: f"[adopted]{end}{own}"}).files[FILE]
+    assert tomllib.loads(again)["adopted"] == {}
+
+
+@pytest.mark.parametrize("own", ["experiments = {}\n", "a = [\n", "[experiments]\nx = 1\n"])
+def test_declarations_are_not_added_to_a_file_that_cannot_take_them(own: str) -> None:
+    with pytest.raises(UserError) as caught:
+        proposed({**JOBS, FILE: own})
+    assert caught.value.where.startswith(FILE)
 
 
 def test_pipeline_of_several_environments_has_none_of_its_own() -> None:
@@ -237,7 +302,8 @@ def test_jobs_of_an_experiment_of_src_are_its_own() -> None:
 
 
 def test_proposal_clashes_with_a_file_that_it_would_write() -> None:
-    assert proposed({**BESIDE, FILE: "[adopted]\n"}).clashes == (FILE,)
+    unread = RepositoryTree(tuple(sorted([*BESIDE, FILE])), BESIDE)  # it is no text
+    assert proposal.propose(findings.find(unread), unread).clashes == (FILE,)
     assert proposed({**COMPONENTS, "innerloop/clean.yml": "a: b\n"}).clashes == (
         "innerloop/clean.yml",
     )

@@ -14,10 +14,11 @@ import posixpath
 import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from ...util.errors import UserError
 from ...util.position import Position
+from ...util.quick_dataclasses import dataclass
 from ..container import is_image_name
 from . import shell_words
 from .dockerfile import Dockerfile, Instruction, Stage, assignments, expanded, source_of

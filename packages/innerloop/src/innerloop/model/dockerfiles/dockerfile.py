@@ -5,14 +5,14 @@ Source: Dockerfile reference (FROM, ARG, ENV, USER, ONBUILD, COPY --from, RUN --
 
 from __future__ import annotations
 
-import platform
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from ...util import git_markers
 from ...util.errors import UserError
 from ...util.position import Position
+from ...util.quick_dataclasses import dataclass
 from . import shell_words
 from .instructions import Instruction, parse_instructions
 from .shell_words import WordError
@@ -27,6 +27,7 @@ __all__ = [
     "parse",
     "pruned",
     "source_of",
+    "whole",
 ]
 
 
@@ -173,6 +174,12 @@ def pruned(dockerfile: Dockerfile, target: str | None) -> str:
         "".join(instruction.text for instruction in stage.instructions)
         for stage in needed_stages(dockerfile, target)
     )
+
+
+def whole(dockerfile: Dockerfile) -> str:
+    """The text with all its stages."""
+    stages = ("".join(one.text for one in stage.instructions) for stage in dockerfile.stages)
+    return dockerfile.head + "".join(stages)
 
 
 def needed_stages(dockerfile: Dockerfile, target: str | None) -> list[Stage]:
@@ -362,6 +369,8 @@ def _platform() -> dict[str, str]:
 
     Source: Dockerfile reference, "Automatic platform ARGs in the global scope".
     """
+    import platform  # here: few Dockerfiles use these arguments
+
     machine = platform.machine().lower()
     arch = {"x86_64": "amd64", "aarch64": "arm64"}.get(machine, machine)
     values = {"PLATFORM": f"linux/{arch}", "OS": "linux", "ARCH": arch, "VARIANT": ""}

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
+from ...util.quick_dataclasses import dataclass
 from .dockerfile import Dockerfile, Instruction, parse
 
 # The ids of the tool's mounts begin with this, so that steps can be recognized in a log.

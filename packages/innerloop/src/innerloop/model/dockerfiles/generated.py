@@ -1,4 +1,4 @@
-"""The Dockerfile that is generated for an environment which is a conda file or a requirements file.
+"""The Dockerfile that is generated for an environment which is a conda file or a lock.
 
 The file is copied from the build's context, with those that it refers to, so an edit of it is a change
 of the context and not of the Dockerfile.
@@ -33,6 +33,11 @@ def of_requirements(name: str, file: str, base: str, copied: Sequence[str]) -> s
         + f"RUN {_PIP} --requirement {shlex.quote(_inside(copied[0]))}\n"
         + "ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1\n"
     )
+
+
+def of_lock(name: str, file: str, text: str) -> str:
+    """The Dockerfile of a lock, `text`, with what it is generated from."""
+    return _HEAD.format(file=file, name=name) + text
 
 
 def of_conda(

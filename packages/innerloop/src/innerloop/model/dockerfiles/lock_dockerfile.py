@@ -1,27 +1,28 @@
-"""The Dockerfile for an environment that is a lock, and the files that it copies. Pure.
+"""The Dockerfile for an environment that is a lock. Pure.
 
 Each is installed by its own program and checked against its hashes: nothing is resolved while the
-image is built. The project's own code is not installed: a run mounts it.
+image is built. The project's own code is not installed: a run mounts it. uv itself, and what a
+poetry.lock pins, are in the Dockerfile's text, so that a plain `docker build` needs no other file.
 
 Sources: uv's guide "Using uv in Docker"; Poetry's "poetry export"; pixi's "Container".
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+import shlex
+from collections.abc import Callable, Iterator, Mapping
 
+from ..environment_lock import REQUIREMENTS, EnvironmentLock, LockUse
 from ..environment_source import EnvironmentSource
 
 # Where the environment is in the image; it is first on PATH.
 ENVIRONMENT = "/opt/innerloop/env"
-# The lock of uv itself, in the build's folder.
-UV_LOCK = "uv-itself.txt"
-REQUIREMENTS = "requirements.txt"
-CONSTRAINTS = "constraints.txt"
-
+_FOLDER = "/opt/innerloop"
+_PIXI = f"{_FOLDER}/.pixi/envs/default"
 _PIP = "--no-cache-dir --timeout 120 --disable-pip-version-check --root-user-action=ignore"
-_HEAD = "FROM {base}\nUSER root\nWORKDIR /opt/innerloop\n"
-_ENV = f"ENV PATH={ENVIRONMENT}/bin:$PATH VIRTUAL_ENV={ENVIRONMENT}\nWORKDIR /\n"
+# The characters of a RUN: a program's argument has at most 128 KiB on Linux.
+_LONGEST = 60_000
 
 
 def usual_base(source: EnvironmentSource) -> str:
@@ -31,62 +32,106 @@ def usual_base(source: EnvironmentSource) -> str:
     return f"python:{source.usual_python}-slim-bookworm"
 
 
-def lock_dockerfile(
-    source: EnvironmentSource,
-    base: str,
-    *,
-    hashed: bool = True,
-    constrained: bool = False,
-    options: Sequence[str] = ("--no-default-groups",),
-) -> str:
-    """The Dockerfile that installs a lock on a base image.
+def of_lock(lock: EnvironmentLock, base: str = "", *, uv: str = "") -> str:
+    """The Dockerfile of one stage; its build's folder has the lock's files by their names.
 
-    `hashed`: each requirement has a hash. `constrained`: there is a file of constraints.
-    `options`: uv's, for the groups of the project. A source that is a Dockerfile, a conda file or an asset has its own way, and raises ValueError.
+    `uv`: the lock of uv itself. ValueError for what is no lock.
     """
-    if source.kind == "uv":
-        return _with_uv(
-            base,
-            "pyproject.toml uv.lock",
-            f"UV_PROJECT_ENVIRONMENT={ENVIRONMENT} uv sync --frozen --no-install-workspace "
-            f"{' '.join(options)} --no-cache --no-python-downloads",
-        )
-    if source.kind == "pylock":
-        return _with_uv(
-            base,
-            "pylock.toml",
-            f"uv venv --no-python-downloads {ENVIRONMENT} && "
-            f"uv pip sync --no-cache --python {ENVIRONMENT} pylock.toml",
-        )
-    if source.kind in ("poetry", "requirements"):
-        option = "--require-hashes " if hashed else ""
-        files = f"{REQUIREMENTS} {CONSTRAINTS}" if constrained else REQUIREMENTS
-        return (
-            _HEAD.format(base=base)
-            + f"COPY {files} ./\n"
-            + "RUN PIP_BREAK_SYSTEM_PACKAGES=1 python3 -m pip install "
-            + f"{_PIP} {option}-r {REQUIREMENTS}\n"
-            + "WORKDIR /\n"
-        )
-    if source.kind == "pixi":
-        manifest = source.manifest.rsplit("/", 1)[-1]
-        path = "/opt/innerloop/.pixi/envs/default"
-        return (
-            _HEAD.format(base=base)
-            + f"COPY {manifest} pixi.lock ./\n"
-            + "RUN pixi install --frozen\n"
-            + f"ENV PATH={path}/bin:$PATH CONDA_PREFIX={path}\nWORKDIR /\n"
-        )
-    raise ValueError(source.kind)
-
-
-def _with_uv(base: str, files: str, command: str) -> str:
     return (
-        _HEAD.format(base=base)
-        + f"COPY {UV_LOCK} ./\n"
-        + "RUN python3 -m venv /opt/innerloop/uv \\\n"
-        + f"    && /opt/innerloop/uv/bin/pip install {_PIP} --require-hashes -r {UV_LOCK}\n"
-        + f"COPY {files} ./\n"
-        + f"RUN PATH=/opt/innerloop/uv/bin:$PATH && {command}\n"
-        + _ENV
+        _head(lock, base or usual_base(lock.source), uv, lambda name: name)
+        + _install(lock)
+        + _end(lock)
     )
+
+
+def of_uses(
+    locks: Mapping[LockUse, EnvironmentLock], base: str, *, uv: str, places: Mapping[str, str]
+) -> str:
+    """The Dockerfile with a stage for each use of a lock, on that of the job, which is also the last.
+
+    A use that installs what the job has gets no stage. `places`: where each of the lock's files is
+    in the build's folder.
+    """
+    job = locks["job"]
+    others = {use: lock for use, lock in locks.items() if lock.key != job.key}
+    first = base or usual_base(job.source)
+    if not others:
+        return _head(job, first, uv, places.__getitem__) + _install(job) + _end(job)
+    text = _head(job, f"{first} AS base", uv, places.__getitem__) + _install(job) + _end(job)
+    for use, lock in others.items():
+        install = _install(lock, f"requirements-{use}.txt")
+        text += f"\nFROM base AS {use}\nWORKDIR {_FOLDER}\n{install}WORKDIR /\n"
+    return f"{text}\nFROM base AS job\n"
+
+
+def _head(lock: EnvironmentLock, base: str, uv: str, place: Callable[[str], str]) -> str:
+    """What all stages need: uv, and the files of the lock."""
+    if lock.source.kind not in ("requirements", "uv", "pylock", "poetry", "pixi"):
+        raise ValueError(lock.source.kind)
+    text = f"FROM {base}\nUSER root\nWORKDIR {_FOLDER}\n"
+    if lock.is_uvs:
+        text += _uv_itself(uv)
+    return text + "".join(f"COPY {json.dumps([place(name), name])}\n" for name, _ in lock.files)
+
+
+def _uv_itself(lock: str) -> str:
+    """Uv at one version that is checked against its hashes, in an environment of its own."""
+    lines = (line.split("#")[0].replace("\\", "") for line in lock.splitlines())
+    words = [shlex.quote(word) for line in lines for word in line.split()]
+    listed = " \\\n    ".join(["RUN printf '%s '", *words])
+    return (
+        f"{listed} \\\n    > uv-itself.txt \\\n"
+        f"    && python3 -m venv {_FOLDER}/uv \\\n"
+        f"    && {_FOLDER}/uv/bin/pip install {_PIP} --require-hashes -r uv-itself.txt\n"
+    )
+
+
+def _install(lock: EnvironmentLock, requirements: str = REQUIREMENTS) -> str:
+    """The instructions that install a lock; `requirements`: the file that is written for pip."""
+    kind = lock.source.kind
+    if kind == "uv":
+        return _by_uv(
+            f"UV_PROJECT_ENVIRONMENT={ENVIRONMENT} uv sync --frozen --no-install-workspace "
+            f"{' '.join(lock.options)} --no-cache --no-python-downloads"
+        )
+    if kind == "pylock":
+        return _by_uv(
+            f"uv venv --no-python-downloads {ENVIRONMENT} && "
+            f"uv pip sync --no-cache --python {ENVIRONMENT} pylock.toml"
+        )
+    if kind == "pixi":
+        return "RUN pixi install --frozen\n"
+    option = "--require-hashes " if lock.is_hashed else ""
+    written = "" if lock.files else "".join(_written(lock.requirements, requirements))
+    return (
+        f"{written}RUN PIP_BREAK_SYSTEM_PACKAGES=1 python3 -m pip install "
+        f"{_PIP} {option}-r {requirements}\n"
+    )
+
+
+def _by_uv(command: str) -> str:
+    return f"RUN PATH={_FOLDER}/uv/bin:$PATH && {command}\n"
+
+
+def _written(text: str, file: str) -> Iterator[str]:
+    """The instructions that write a requirements file."""
+    words = [shlex.quote(line) for line in text.splitlines()]
+    while True:
+        size, count = 0, 0
+        while count < len(words) and (not count or size + len(words[count]) < _LONGEST):
+            size += len(words[count])
+            count += 1
+        listed = " \\\n    ".join([*words[:count], f">> {file}"])
+        yield f"RUN printf '%s\\n' \\\n    {listed}\n"
+        words = words[count:]
+        if not words:
+            return
+
+
+def _end(lock: EnvironmentLock) -> str:
+    plain = "ENV PYTHONUNBUFFERED=1\nWORKDIR /\n"
+    if lock.is_uvs:
+        return f"ENV PATH={ENVIRONMENT}/bin:$PATH VIRTUAL_ENV={ENVIRONMENT}\n{plain}"
+    if lock.source.kind == "pixi":
+        return f"ENV PATH={_PIXI}/bin:$PATH CONDA_PREFIX={_PIXI}\n{plain}"
+    return plain

@@ -8,8 +8,8 @@ from __future__ import annotations
 import posixpath
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from ...util.quick_dataclasses import dataclass
 from .dockerfile import Dockerfile, Instruction, Stage, expanded
 
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from ...util.quick_dataclasses import dataclass
 
 # How deep `${A:-${B:-...}}` may be nested.
 _DEEPEST = 50

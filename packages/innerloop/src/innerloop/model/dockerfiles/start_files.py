@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from ...util.quick_dataclasses import dataclass
 from .dockerfile import Dockerfile
 from .instructions import Instruction
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from ...util.errors import UserError, close_words, did_you_mean
+from ...util.quick_dataclasses import dataclass
 from ...util.yaml_text import YamlText
 from .job import Input, Reading
 

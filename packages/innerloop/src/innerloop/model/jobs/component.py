@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from ...util import yaml_text
 from ...util.errors import UserError
 from ...util.position import Position
+from ...util.quick_dataclasses import dataclass
 from ...util.yaml_text import YamlText
 from .bindings import Bound
 from .job import LITERAL_TYPES, Input, Reading

@@ -8,13 +8,14 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from ...util import yaml_text
 from ...util.errors import UserError
 from ...util.jsonc import BOM
 from ...util.position import Position
+from ...util.quick_dataclasses import dataclass
 
 # The text of a file by its path relative to the workspace's root; None without such a file.
 Read = Callable[[str], str | None]

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 import sys
-from dataclasses import dataclass
+
+from ...util.quick_dataclasses import dataclass
 
 # Conda packages with another name on the Python package index.
 _RENAMED = {

@@ -9,13 +9,13 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
+from dataclasses import field, replace
 from typing import Any, Literal, get_args
 
 from ...util import yaml_text
 from ...util.errors import UserError
 from ...util.position import Position
+from ...util.quick_dataclasses import dataclass
 from ...util.yaml_text import YamlText
 from .file_kind import describe_file, is_component, kind_by_schema
 from .legacy import normalize_type, upgrade_command, upgrade_environment, upgrade_input
@@ -316,6 +316,8 @@ class Reading:
         elif command is None or command == "":
             what = "the job's command is empty" if "command" in body else "the job has no command"
             hint = "Write `command: python train.py`"
+            from difflib import get_close_matches
+
             similar = get_close_matches("command", [str(key) for key in body], n=1, cutoff=0.7)
             if similar and "command" not in body:
                 hint = f'Write `command:` for "{similar[0]}"'

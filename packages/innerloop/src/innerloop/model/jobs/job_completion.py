@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from typing import Any, Literal
 
+from ...util.quick_dataclasses import dataclass
 from ..data_locations import locate
 from .file_kind import is_component, kind_by_schema
 from .job_fields import FileKind, JobField, field_at, fields_at

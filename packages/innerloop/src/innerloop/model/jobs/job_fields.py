@@ -7,9 +7,9 @@ on this machine. Source: CLI (v2) YAML schemas of command, sweep and pipeline jo
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal
 
+from ...util.quick_dataclasses import dataclass
 from .job import DATA_TYPES, LITERAL_TYPES
 from .known_keys import COMPONENT, COMPONENT_INPUT, INPUT, OUTPUT, SERVICE, STEP, known_below
 

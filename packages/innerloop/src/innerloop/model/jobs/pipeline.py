@@ -7,16 +7,26 @@ passes. Source: CLI (v2) pipeline job YAML schema.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from ...util.errors import UserError, close_words, did_you_mean
+from ...util.quick_dataclasses import dataclass
 from ..asset_files import Find, nothing
 from .bindings import Bound, Source
 from .component import Read
 from .job import Job, Output
 from .pipeline_level import PREVIEWS, Level, Step
 
-__all__ = ["PREVIEWS", "Pipeline", "Read", "Step", "default_compute", "pipeline_of", "swept"]
+__all__ = [
+    "PREVIEWS",
+    "Pipeline",
+    "Read",
+    "Step",
+    "default_compute",
+    "is_chain",
+    "pipeline_of",
+    "swept",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +62,14 @@ class Pipeline:
             if dependents.intersection(step.needs):
                 dependents.add(step.name)
         return frozenset(dependents - {name})
+
+
+def is_chain(steps: Sequence[Step]) -> bool:
+    """Whether no two of these, which are in their order, could run at once."""
+    depths: dict[str, int] = {}
+    for step in steps:
+        depths[step.name] = 1 + max((depths.get(name, 0) for name in step.needs), default=0)
+    return len(set(depths.values())) == len(depths)
 
 
 def pipeline_of(job: Job, read: Read, find: Find = nothing) -> Pipeline:

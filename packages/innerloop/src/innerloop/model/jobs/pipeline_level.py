@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, Literal
 
 from ...util.errors import UserError, close_words, did_you_mean
 from ...util.position import Position
+from ...util.quick_dataclasses import dataclass
 from ...util.yaml_text import YamlText
 from ..asset_files import AssetFile, Find, note_of, nothing
 from .bindings import (

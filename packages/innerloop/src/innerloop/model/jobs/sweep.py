@@ -119,6 +119,11 @@ def max_total_trials(job: Job) -> int | None:
     return _limit(job, "max_total_trials")
 
 
+def max_concurrent_trials(job: Job) -> int | None:
+    """The most trials that Azure ML runs at once; None if the job sets no limit."""
+    return _limit(job, "max_concurrent_trials")
+
+
 def total_timeout(job: Job) -> int | None:
     """Seconds for all trials together; None for no limit. `job.timeout` is for one trial."""
     return _limit(job, "timeout")

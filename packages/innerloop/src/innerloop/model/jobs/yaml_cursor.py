@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from ...util import yaml_text
 from ...util.errors import UserError
+from ...util.quick_dataclasses import dataclass
 
 _KEY = re.compile(
     r"""(?P<dashes>(?:-\s+)*)(?P<key>"[^"]*"|'[^']*'|[^\s"'#{}\[\],&*!|>%@`:-][^#{}\[\],]*?|-[^\s:][^#:]*?)"""

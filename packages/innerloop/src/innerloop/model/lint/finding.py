@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Protocol
 
 from ...util.errors import UserError
 from ...util.position import Position
 from ...util.printable import one_line
+from ...util.quick_dataclasses import dataclass
 from ..asset_files import Find, nothing
 from ..jobs.job import Job
 

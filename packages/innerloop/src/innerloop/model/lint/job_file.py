@@ -5,22 +5,23 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from ...util import yaml_text
 from ...util.errors import UserError
-from ..jobs import sweep
 from ..jobs.job import Job, read_job
-from ..jobs.pipeline import Step, default_compute, pipeline_of, swept
 from .content_rules import check_contents
 from .exit_code_rules import check_exit_code
 from .file_rules import check_data, check_files
 from .finding import INFO, WARNING, Files, Finding, find_in, finding_of, mapping_of, refused
 from .ignore_rules import check_ignored
 from .reference_rules import check_references, check_variables
-from .step_rules import check_steps
-from .sweep_rules import check_sweep
 from .value_rules import check_values, placeholders
 from .yaml_rules import check_yaml
+
+# The rules of sweeps and pipelines are imported where a job is one: every run imports this module.
+if TYPE_CHECKING:
+    from ..jobs.pipeline import Step
 
 __all__ = ["Files", "Finding", "check", "check_text", "read_and_check"]
 
@@ -79,6 +80,8 @@ def _all(job: Job, files: Files) -> Iterator[Finding]:
         hint = "Write command:, code: and environment: below trial:, or make it a pipeline's step"
         yield refused(job, ("trial",), message, hint, "trial-component")
         yield from _search_space(job)
+        from ..jobs.pipeline import swept
+
         try:
             job = swept(job, files.read, find_in(files))
         except UserError as error:
@@ -101,6 +104,9 @@ def _all(job: Job, files: Files) -> Iterator[Finding]:
 
 
 def _search_space(job: Job) -> Iterator[Finding]:
+    from ..jobs import sweep
+    from .sweep_rules import check_sweep
+
     for name, distribution in job.search_space.items():
         try:
             sweep.first_trial(replace(job, search_space={name: distribution}))
@@ -114,6 +120,9 @@ def _search_space(job: Job) -> Iterator[Finding]:
 
 
 def _pipeline(job: Job, files: Files) -> Iterator[Finding]:
+    from ..jobs.pipeline import default_compute, pipeline_of
+    from .step_rules import check_steps
+
     try:
         pipeline = pipeline_of(job, files.read, find_in(files))
     except UserError as error:

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from ...util.errors import join_names
 from ...util.position import Position
-from .. import requirements
+from .. import cpu_lock
 from ..dockerfiles.dockerfile import Dockerfile, pruned
-from ..requirements import Unlocked
 from .build_rules import installed_files
 from .finding import INFO, WARNING, Files, Finding
+
+if TYPE_CHECKING:
+    from ..requirements import Unlocked
 
 
 def check_locks(parsed: Dockerfile, context: str, files: Files) -> Iterator[Finding]:
@@ -30,8 +33,14 @@ def check_locks(parsed: Dockerfile, context: str, files: Files) -> Iterator[Find
         lock_name = posixpath.join(context, path)
         source_name = f"{lock_name.removesuffix('.txt')}.in"
         source, lock = files.read(source_name), files.read(lock_name)
+        cpu_name = cpu_lock.name_of(lock_name)
+        cpu = None if lock is None else files.read(cpu_name)
+        if lock is not None and cpu is not None:
+            yield from _of_cpu(context, cpu_name, source, lock, cpu)
         if source is None or lock is None:
             continue
+        from .. import requirements  # here: few images have a lock with a source
+
         severity = WARNING if any(text in job for text in texts) else INFO
         for missing in requirements.unlocked(source, lock):
             yield Finding(
@@ -41,6 +50,24 @@ def check_locks(parsed: Dockerfile, context: str, files: Files) -> Iterator[Find
                 "lock-outdated",
                 severity,
             )
+
+
+def _of_cpu(
+    context: str, cpu_name: str, source: str | None, lock: str, cpu: str
+) -> Iterator[Finding]:
+    """The lock of machines without a GPU, which has the versions of the full one."""
+    if why := cpu_lock.outdated(source, lock, cpu):
+        home, name = posixpath.split(context)
+        is_usual = name == "environment" and home.startswith("src/")
+        experiment = home.removeprefix("src/") if is_usual else "EXP"
+        yield Finding(
+            Position(cpu_name, 1, 1),
+            f"{posixpath.basename(cpu_name)} is outdated: {why}. Machines without a GPU install the "
+            "full lock",
+            f"Compile it: `scripts/loop lock {experiment} --torch cpu`",
+            "lock-outdated",
+            WARNING,
+        )
 
 
 def _found(missing: Unlocked) -> str:

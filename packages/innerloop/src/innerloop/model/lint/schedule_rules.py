@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from ...util.errors import UserError, did_you_mean
+from ...util.quick_dataclasses import dataclass
 from ..experiment import Experiment
 from ..jobs.job import Job
 from ..jobs.overrides import as_set, override

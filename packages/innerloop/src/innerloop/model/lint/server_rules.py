@@ -11,10 +11,10 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from ...util.errors import UserError
 from ...util.position import Position
+from ...util.quick_dataclasses import dataclass
 from ..deployment import MODEL_VARIABLE, Deployment
 from ..dockerfiles import dockerfile, serving_dockerfile
 from ..dockerfiles.dockerfile import Dockerfile

@@ -6,12 +6,12 @@ It is a table of the root's `innerloop.toml`, or `[tool.innerloop.adopted]` in p
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from typing import Any
 
 from ...util.errors import UserError, did_you_mean
 from ...util.jsonc import BOM
 from ...util.position import Position
+from ...util.quick_dataclasses import dataclass
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import field, fields, replace
 from typing import Any, Literal, get_args
 
 from ...util.errors import UserError, did_you_mean
 from ...util.position import Position
+from ...util.quick_dataclasses import dataclass
 from ...util.toml_positions import position_of
 from .. import k8s_quantity
 from .settings import ArgoText

@@ -7,7 +7,8 @@ serves them all. Times are UTC. Source: POSIX crontab; the three services' pages
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from ...util.quick_dataclasses import dataclass
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")

@@ -8,11 +8,12 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from ...util.errors import UsageError, UserError, did_you_mean
 from ...util.position import Position
+from ...util.quick_dataclasses import dataclass
 from ...util.toml_positions import position_of
 from .. import naming
 from .settings import OWN, Settings, of_table, read_toml

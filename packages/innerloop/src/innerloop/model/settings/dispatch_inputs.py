@@ -9,10 +9,10 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from ...util.errors import UsageError, did_you_mean
+from ...util.quick_dataclasses import dataclass
 from ..jobs.job import Input, Job
 from ..jobs.overrides import as_set
 from .schedules import Schedule

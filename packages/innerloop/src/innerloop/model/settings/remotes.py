@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, Literal, get_args
 
 from ...util.errors import UserError, did_you_mean
 from ...util.position import Position
+from ...util.quick_dataclasses import dataclass
 from ...util.toml_positions import position_of
 from ..gpu import WORDS, GpuSetting, parse_setting
 

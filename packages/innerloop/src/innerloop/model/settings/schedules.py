@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from ...util.errors import UserError, did_you_mean
 from ...util.position import Position
+from ...util.quick_dataclasses import dataclass
 from ...util.toml_positions import position_of
 from ..jobs.overrides import as_set
 from . import cron_expression

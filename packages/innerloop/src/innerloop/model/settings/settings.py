@@ -9,13 +9,14 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, get_args
 
 from ...util import git_markers
 from ...util.errors import UserError, did_you_mean
 from ...util.jsonc import BOM
 from ...util.position import Position
+from ...util.quick_dataclasses import dataclass
 from ...util.toml_positions import position_of
 from ...util.yaml_errors import is_text
 from ..container import ENGINE_KINDS, EngineKind, is_image_name
@@ -108,7 +109,8 @@ class Settings:
     schedule, argo, remote: the unparsed tables.
     Of the workspace only: engine, the client of the container engine (None: the one that is there);
     ca, the file of a company's certificate authority, relative to the root;
-    registry, where prebuilt images are pushed and pulled ("ghcr.io/owner/name"); orchestrators;
+    registry, where prebuilt images are pushed and pulled ("ghcr.io/owner/name");
+    torch_cpu_index, the URL of an index of PyTorch's builds for the CPU ("": PyTorch's own); orchestrators;
     adopted, None for a workspace that `init` made.
     """
 
@@ -122,6 +124,7 @@ class Settings:
     engine: EngineKind | None = None
     ca: str = ""
     registry: str = ""
+    torch_cpu_index: str = ""
     schedule: ScheduleText | None = None
     orchestrators: Orchestrators = field(default_factory=Orchestrators)
     adopted: Adoption | None = None
@@ -149,6 +152,7 @@ def of_workspace(text: str, name: str) -> Settings:
         ca=_word(table.pop("ca", ""), "ca", at),
         # Image names are lower-case.
         registry=_word(table.pop("registry", ""), "registry", at).rstrip("/").lower(),
+        torch_cpu_index=_word(table.pop("torch_cpu_index", ""), "torch_cpu_index", at),
         orchestrators=orchestrators.take_from(table, text, name),
         adopted=adoption.of_table(table.pop("adopted", None), at("adopted")),
         argo=_argo(table.pop("argo", None), text, name, ("tool", "innerloop", "argo")),
@@ -165,13 +169,24 @@ def of_workspace(text: str, name: str) -> Settings:
 
 
 def of_root_file(text: str | None, name: str, settings: Settings) -> Settings:
-    """The workspace's settings with what the root's innerloop.toml says (None: no such file)."""
+    """The workspace's settings with what the root's innerloop.toml says (None: no such file).
+
+    Its keys count for every experiment and job, as those of `[tool.innerloop]`, on top of them.
+    """
     if text is None:
         return settings
     table = read_toml(text, name)
-    adopted = adoption.of_table(table.get("adopted"), position_of(text, name, "adopted"))
-    remote = (*settings.remote, *_remote(table.get("remote"), text, name, ("remote",)))
-    return replace(settings, adopted=adopted or settings.adopted, remote=remote)
+    table.pop("experiments", None)  # `declarations` reads them
+    adopted = adoption.of_table(table.pop("adopted", None), position_of(text, name, "adopted"))
+    if "schedule" in table:
+        raise UserError(
+            "[schedule]: a schedule belongs to an experiment",
+            code="setting-misplaced",
+            where=position_of(text, name, "schedule"),
+            hint="Write [experiments.NAME.schedule]",
+        )
+    settings = of_table(table, text, name, (), settings) if table else settings
+    return settings if adopted is None else replace(settings, adopted=adopted)
 
 
 def _engine(value: Any, at: _Positions) -> EngineKind | None:
@@ -192,12 +207,17 @@ def _engine(value: Any, at: _Positions) -> EngineKind | None:
 _WORDS = {
     "ca": re.compile(r"[^\x00-\x1f\x7f]*"),
     "registry": re.compile(r"(?:[A-Za-z0-9][\w.:/-]*)?", re.ASCII),
+    "torch_cpu_index": re.compile(r"(?:https?://[^\s\"'@]+)?"),
 }
 
 
 def _word(value: Any, key: str, at: _Positions) -> str:
     if not isinstance(value, str) or not _WORDS[key].fullmatch(value):
-        example = {"ca": "certificates/company.pem", "registry": "ghcr.io/owner/name"}[key]
+        example = {
+            "ca": "certificates/company.pem",
+            "registry": "ghcr.io/owner/name",
+            "torch_cpu_index": "https://packages.example.com/pytorch-cpu/simple",
+        }[key]
         raise UserError(
             f"[tool.innerloop] {key} = {value!r} is invalid",
             code="setting-invalid",

@@ -13,7 +13,7 @@ import json
 import os
 import posixpath
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from ...argo_manifest import image_names
@@ -28,6 +28,7 @@ from ...model.workspace import Workspace
 from ...runner import environment_resolver
 from ...util import files, process
 from ...util.errors import UserError
+from ...util.quick_dataclasses import dataclass
 from .. import snapshot
 from ..snapshot import Snapshot, SuspectedSecret
 
@@ -82,7 +83,7 @@ def images_of_jobs(
 
 
 def _image_of_job(workspace: Workspace, experiment: Experiment, job: Job, variant: str) -> RunImage:
-    environment = environment_resolver.resolve(workspace, experiment, job)
+    environment = environment_resolver.resolve(workspace, experiment, job, full=True)
     folder = code_root(job.name, job.code)
     code = None if folder is None else snapshot.read(Path(workspace.root), folder)
     base = environment.image

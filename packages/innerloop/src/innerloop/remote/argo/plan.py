@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from ...model.workspace import Workspace
 from ...runner.plan import new_id
 from ...util import yaml_writer
 from ...util.errors import UsageError, UserError
+from ...util.quick_dataclasses import dataclass
 from ...workspace.loader import WorkspaceFiles
 from .. import job_text
 from ..base import SubmissionOrder

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from ...argo_manifest import parse, workflow
@@ -12,6 +11,7 @@ from ...argo_manifest.workflow import WorkflowPlan
 from ...model.container import Mount
 from ...model.experiment import Experiment
 from ...model.run import ProcessSpec, Request
+from ...util.quick_dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,13 +131,12 @@ class AzureML:
         return outputs.download(self.root, job, into, self.target, self.connection, output)
 
     def metrics(self, job: str) -> Mapping[str, float]:
-        from ...history import metric_values
-        from ...history.past_runs import metrics_of
+        from ...history import json_metrics, metric_values
 
         answer = self.connection.ask("metrics", self.target, lambda event: None, name=job)
-        scores, _ = metrics_of(answer["json"], answer["jsonl"])
+        scores = json_metrics.read(answer["json"], answer["jsonl"]).scores
         tracked = ((name, metric_values.parsed(text)) for name, text in answer["mlflow"].items())
-        return {**{name: value for name, value in tracked if value is not None}, **scores}
+        return {**scores, **{name: value for name, value in tracked if value is not None}}
 
     def doctor(self) -> Iterator[DoctorFact]:
         from . import doctor

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from ...model.paths import SCRATCH
 from ...model.workspace import Workspace
 from ...util import files
 from ...util.errors import UsageError, UserError
+from ...util.quick_dataclasses import dataclass
 from ...workspace import loader
 from .. import snapshot
 from ..progress import TransferProgress

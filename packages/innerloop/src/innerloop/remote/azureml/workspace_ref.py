@@ -6,11 +6,11 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from ...util import files
 from ...util.errors import UserError
+from ...util.quick_dataclasses import dataclass
 
 FILES = (".azureml/config.json", "config.json")
 # field -> (variable, key in config.json)

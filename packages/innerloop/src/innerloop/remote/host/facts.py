@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from ...docker import engine_facts
 from ...docker.engine_facts import EngineFacts
@@ -14,6 +13,7 @@ from ...model.settings.remotes import APPTAINER, DOCKER, NO_ENGINE, PODMAN, Remo
 from ...util import json_records
 from ...util.host_gpus import HostDevice, HostGpus, VendorGpus
 from ...util.json_records import RecordError
+from ...util.quick_dataclasses import dataclass
 
 NO_FACTS = EngineFacts()
 

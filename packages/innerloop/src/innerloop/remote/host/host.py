@@ -7,7 +7,6 @@ import posixpath
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from ...model.settings.remotes import (
 )
 from ...util.errors import UserError
 from ...util.process import CollectedProgram, CompletedCommand, OutputStream
+from ...util.quick_dataclasses import dataclass
 from . import facts
 from .connection import SSH_FAILED, ConnectionLost, SshConnection, connection_error, quoted
 from .facts import HostFacts

@@ -9,7 +9,7 @@ from __future__ import annotations
 import posixpath
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from ...docker import gpu_handover
 from ...local import container_files, process_gpus
@@ -29,6 +29,7 @@ from ...model.run import ProcessSpec, Request, Run
 from ...model.settings.remotes import APPTAINER, DOCKER, NO_ENGINE, RemoteSetting
 from ...runner.debug import CONTAINER_PROGRAMS
 from ...util.errors import UserError
+from ...util.quick_dataclasses import dataclass
 from .facts import HostFacts
 
 

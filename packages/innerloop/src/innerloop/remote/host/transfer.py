@@ -13,7 +13,6 @@ import os
 import shlex
 import tarfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from ...util import files, json_records, process
 from ...util.cache_folder import cache_folder
 from ...util.errors import UserError
 from ...util.json_records import RecordError
+from ...util.quick_dataclasses import dataclass
 from ..progress import TransferProgress, count_files, format_size
 from ..snapshot import Snapshot
 from .connection import SSH_FAILED, connection_error

@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from ...history import git_state, recorder
@@ -27,6 +27,7 @@ from ...util import clock, console, files, process
 from ...util.errors import UserError
 from ...util.gate import RelayCommand
 from ...util.printable import raw
+from ...util.quick_dataclasses import dataclass
 from .. import run_records, snapshot, submission_store
 from .. import suspects as suspects_
 from ..host import environments, job_request, outputs, transfer

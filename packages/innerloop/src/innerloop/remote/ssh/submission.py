@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from ...model.jobs.job import Job
 from ...model.lint.finding import Finding, Severity
 from ...model.run import Request, Run
 from ...util.errors import UsageError, UserError
+from ...util.quick_dataclasses import dataclass
 from .. import job_text, snapshot
 from ..base import SubmissionOrder
 from ..snapshot import SuspectedSecret

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import PurePath, PurePosixPath
+
+from ...util.quick_dataclasses import dataclass
 
 # In a container: bash overwrites PS1 from its start-up files, so PROMPT_COMMAND sets the prompt later.
 BASH_OR_SH = "if command -v bash >/dev/null 2>&1; then exec bash; else exec sh; fi"

@@ -9,18 +9,19 @@ from __future__ import annotations
 import os
 import posixpath
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
 from ...model.paths import is_within
 from ...model.settings.adoption import FILE
-from ...sync import engine, transaction
+from ...sync import engine, retraction, transaction
 from ...sync.engine import SyncOutcome
 from ...sync.transaction import STATE
 from ...util import change_folder, console, files, process
 from ...util.cache_folder import cache_folder
 from ...util.errors import UserError
+from ...util.quick_dataclasses import dataclass
 from ...util.undo_journal import Step, Write, WriteBytes
 from ...util.wheels import WHEELS
 from .. import adopted_template, git_ignored, init, marked_block, tool_wheel
@@ -28,11 +29,14 @@ from ..tool_wheel import Pin
 from ..workspace_template import EXTENSION, PIN, File
 from . import findings, proposal, scan
 from .findings import Findings
-from .proposal import Proposal
+from .proposal import NO_WISHES, Proposal, Wishes
 from .repository_tree import RepositoryTree
 
 # Of the files beside code, whose names alone count, so many are looked at for a preview.
 _MOST_NAMES = 500
+_MOST_SHOWN = 5
+# Files of theirs that get what is generated beside it, where it can be taken out again.
+ADDS = frozenset({".vscode/tasks.json", ".vscode/launch.json"})
 WHAT = "the adoption of this repository"
 WAITING = "innerloop: another init of this folder is running; waiting for it"
 
@@ -41,12 +45,11 @@ WAITING = "innerloop: another init of this folder is running; waiting for it"
 class AdoptionRequest:
     """What is asked for.
 
-    `container`: the workspace gets a dev container of its own, in a folder of its own. `wheel`: the
-    tool's wheel, None to find it. `root`: the workspace of the launcher that runs.
+    `wheel`: the tool's wheel, None to find it. `root`: the workspace of the launcher that runs.
     """
 
     folder: Path
-    container: bool = False
+    wishes: Wishes = NO_WISHES
     wheel: Path | None = None
     root: Path = Path()
 
@@ -55,15 +58,15 @@ class AdoptionRequest:
 class AdoptionPlan:
     """What is there, and what is done; paths are sorted.
 
-    `writes` are new files; `edits` are the ignore files that get the tool's block; `left_alone` are
-    files that exist and are the team's, into which nothing is generated. `problems` are errors of
+    `writes` are new files; `edits` are files that get something: path -> what. `left_alone` are files
+    that exist and are the team's, into which nothing is generated. `problems` are errors of
     what is there; `ignored` says which of the files git would not keep, and what keeps them.
     """
 
     findings: Findings
     proposal: Proposal
     writes: tuple[str, ...]
-    edits: tuple[str, ...]
+    edits: Mapping[str, str]
     left_alone: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
@@ -90,7 +93,10 @@ def plan(wanted: AdoptionRequest) -> AdoptionPlan:
         own, edits = _own_files(folder, pin, proposed)
         copy = files.make_folder(scratch / folder.name)
         _copy_what_decides(tree, found, proposed, copy)
-        outcome = engine.plan(copy)
+        for path in sorted(ADDS - tree.files):  # those that git ignores
+            if (text := _text_of(folder / path)) is not None:
+                files.write_text(copy / path, text)
+        outcome = engine.plan(copy, adds=ADDS)
     given = _Given(tree, found, proposed, own, edits, pin)
     return _planned(folder, given, outcome)
 
@@ -112,16 +118,23 @@ def carry_out(wanted: AdoptionRequest) -> AdoptionPlan:
             tree, found, proposed = _looked_at(wanted)
             own, edits = _own_files(folder, pin, proposed)
             change.carry_out(_steps(folder, own))
-            outcome = engine.sync_within(change)
+            outcome = engine.sync_within(change, adds=ADDS)
             _require_generated(outcome)
     given = _Given(tree, found, proposed, own, edits, pin)
     return _planned(folder, given, outcome)
 
 
+def _text_of(path: Path) -> str | None:
+    try:
+        return files.read_own(path, plain=True)
+    except UserError:
+        return None
+
+
 def _looked_at(wanted: AdoptionRequest) -> tuple[RepositoryTree, Findings, Proposal]:
     tree = scan.read(wanted.folder)
     found = findings.find(tree)
-    proposed = proposal.propose(found, tree, container=wanted.container)
+    proposed = proposal.propose(found, tree, wanted.wishes)
     return tree, found, proposed
 
 
@@ -152,7 +165,7 @@ def _require_adoptable(folder: Path) -> None:
             "newer version, `scripts/loop leave` takes it out",
         )
     tools = adopted_template.of_adopted(init.template())
-    others = [path for path in (*tools, FILE) if path not in marked_block.FILES]
+    others = [path for path in tools if path not in marked_block.FILES]
     taken = [path for path in others if os.path.lexists(folder / path)]
     if taken:
         raise _taken(taken)
@@ -185,6 +198,11 @@ def _own_files(
         own[path] = File(whole.encode())
         edits |= set() if text is None else {path}
     own |= {path: File(text.encode()) for path, text in proposed.files.items()}
+    if os.path.lexists(folder / FILE):
+        text = files.read_own(folder / FILE, plain=True)
+        if text is None or not proposed.files[FILE].startswith(text):
+            raise _taken([FILE])  # git ignores it, it is no plain text, or it changed meanwhile
+        edits.add(FILE)
     if pin.wheel is not None:
         own[f"{WHEELS}/{pin.wheel.name}"] = File(pin.wheel.read_bytes())
     return own, frozenset(edits)
@@ -193,7 +211,7 @@ def _own_files(
 def _steps(folder: Path, own: Mapping[str, File]) -> Iterator[Step]:
     """The pin and the launcher come last, so that no command runs before the rest is there."""
     for path in sorted(own, key=lambda path: (path in (PIN, "scripts/loop"), path)):
-        if path in marked_block.FILES:
+        if path in (*marked_block.FILES, FILE):
             yield Write(path, own[path].content.decode())
         else:
             yield WriteBytes(path, own[path].content, own[path].executable or None)
@@ -225,7 +243,13 @@ class _Given:
 def _planned(folder: Path, given: _Given, outcome: SyncOutcome) -> AdoptionPlan:
     state = transaction.parse_state(outcome.state)
     generated = {change.path for change in outcome.changes if change.after is not None}
-    writes = sorted({*given.own, *generated, STATE} - given.edits)
+    edits = dict.fromkeys(given.edits, "adds the tool's block at its top")
+    if FILE in edits:
+        edits[FILE] = "adds the tables of the experiments at its end"
+    for change in outcome.changes:
+        if change.before is not None and change.after is not None:
+            edits[change.path] = f"adds {_added(change.before, change.after)}"
+    writes = sorted({*given.own, *generated, STATE} - edits.keys())
     notes = [*filter(None, [given.pin.note])]
     if given.tree.is_partial:
         notes.append(f"only the first {scan.MOST_FILES} files of the repository were read")
@@ -234,12 +258,19 @@ def _planned(folder: Path, given: _Given, outcome: SyncOutcome) -> AdoptionPlan:
         findings=given.findings,
         proposal=given.proposal,
         writes=tuple(writes),
-        edits=tuple(sorted(given.edits)),
+        edits=dict(sorted(edits.items())),
         left_alone=tuple(sorted(state.ejected)),
         problems=outcome.problems,
         notes=tuple(notes),
         ignored=tuple(ignored),
     )
+
+
+def _added(before: str, after: str) -> str:
+    """The names of the entries that a file got, the first few of many."""
+    names = [name for name in retraction.names_in(after) if name not in retraction.names_in(before)]
+    more = f" and {len(names) - _MOST_SHOWN} more" if len(names) > _MOST_SHOWN else ""
+    return ", ".join(names[:_MOST_SHOWN]) + more
 
 
 def _copy_what_decides(

@@ -5,11 +5,13 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from ...model import environment_lock, environment_source
 from ...model.container import is_image_name
 from ...model.jobs.job import Environment
 from ...util import versions
+from ...util.errors import UserError
+from ...util.quick_dataclasses import dataclass
 from .findings import Findings, FoundEnvironment, FoundJob
 from .repository_tree import RepositoryTree, distance, joined, upwards
 
@@ -17,6 +19,10 @@ from .repository_tree import RepositoryTree, distance, joined, upwards
 _USUAL = (
     "environment/Dockerfile",
     "Dockerfile",
+    "uv.lock",
+    "poetry.lock",
+    "pixi.lock",
+    "pylock.toml",
     "environment.yml",
     "environment.yaml",
     "conda.yml",
@@ -50,12 +56,21 @@ def of_job(job: FoundJob, findings: Findings, tree: RepositoryTree) -> Environme
     if chosen is not None:
         return chosen
     start = job.code if job.code in tree.folders else job.folder
-    for folder in upwards(start):
-        for name in _USUAL:
-            path = joined(folder, name)
-            if path in tree.files:
-                return EnvironmentChoice(path, "", f"the job names no environment; {path} is near")
-    return NOTHING
+    paths = (joined(folder, name) for folder in upwards(start) for name in _USUAL)
+    near = [_near(path, tree) for path in paths if path in tree.files]
+    return next((choice for choice in near if choice.file), near[0] if near else NOTHING)
+
+
+def _near(path: str, tree: RepositoryTree) -> EnvironmentChoice:
+    """The choice of a usual file; none, with the reason, for a lock that cannot be installed."""
+    kind = environment_source.kind_by_name(posixpath.basename(path))
+    if kind in environment_source.LOCK_KINDS and path in tree.texts:
+        try:
+            source = environment_source.source_of(path, tree.texts.get, path)
+            environment_lock.lock_of(source, tree.texts.get)
+        except UserError as error:
+            return EnvironmentChoice(note=f"{path} is near and is not used: {error.what}")
+    return EnvironmentChoice(path, "", f"the job names no environment; {path} is near")
 
 
 def common(jobs: Sequence[FoundJob], findings: Findings, tree: RepositoryTree) -> EnvironmentChoice:
@@ -122,6 +137,9 @@ def _registered(
     inner = _of(one.environment, posixpath.dirname(one.path), findings, tree)
     if inner is None or not inner.file:
         return EnvironmentChoice(note=f"{one.path} names nothing that is in this repository")
+    if one.environment.kind == "conda" and one.environment.image:
+        # The conda file alone would be installed in another image than the file's.
+        return EnvironmentChoice(one.path, "", f"{one.path} stands for {reference}")
     return EnvironmentChoice(inner.file, inner.context, f"{one.path} stands for {reference}")
 
 

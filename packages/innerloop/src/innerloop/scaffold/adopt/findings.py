@@ -9,7 +9,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from fnmatch import fnmatch
 from typing import Any, Literal
 
@@ -19,6 +19,7 @@ from ...model.jobs.job import Environment, Reading, job_kind
 from ...model.team_formatter import TeamFormatter
 from ...util import jsonc, yaml_text
 from ...util.errors import UserError
+from ...util.quick_dataclasses import dataclass
 from ...util.yaml_text import YamlText
 from .repository_tree import RepositoryTree, joined
 

@@ -7,22 +7,36 @@ import json
 import posixpath
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from fnmatch import fnmatchcase
 from typing import Any
 
 from ...model.experiment_paths import default_folder
 from ...model.jobs.job import DATA_TYPES
+from ...model.settings import adoption, declarations, settings
 from ...model.settings.adoption import FILE
 from ...util import yaml_writer
+from ...util.errors import UserError
+from ...util.quick_dataclasses import dataclass
 from ...util.yaml_writer import Noted
 from . import environment_choice, experiment_names
 from .environment_choice import EnvironmentChoice
 from .findings import Findings, FoundJob
 from .repository_tree import RepositoryTree, joined, upwards
 
+# The folder of the data that a run takes.
+DATA = "data"
 # The folder of the job files that are made for components, which nothing else starts.
 MADE = "innerloop"
 _MARK = re.compile(r"\A# As written: ([0-9a-f]{16})\n")
+_BEGIN = "# innerloop init --here wrote what follows. As written:"
+_END = "# innerloop init --here: end"
+_ADDED = re.compile(
+    rf"\r?\n{re.escape(_BEGIN)} (?P<mark>[0-9a-f]{{16}})\r?\n(?P<tables>.*?){re.escape(_END)}\r?\n",
+    re.DOTALL,
+)
+# The files that may declare experiments.
+DECLARING = (declarations.PYPROJECT, declarations.ROOT_SETTINGS)
 _HEAD = """\
 # What innerloop knows of this repository: `scripts/loop help settings` explains each key. The file is
 # yours: edit it, and run `scripts/loop sync`. Paths start at the root of the repository.
@@ -30,7 +44,8 @@ _HEAD = """\
 # The ignore file of Azure ML's client that counts, at the root of the code.
 _WHOLE = (
     "its code is the whole repository, so a submission sends the tool's files with it: an .amlignore "
-    "beside the code with /.innerloop/, /.vscode/, /scripts/loop* and /innerloop.toml leaves them out"
+    "at the root with /.innerloop/, /.vscode/, /scripts/loop* and /innerloop.toml leaves them out. It "
+    "counts instead of .gitignore, so it needs the lines of that as well"
 )
 
 
@@ -75,18 +90,49 @@ class Proposal:
     clashes: tuple[str, ...] = ()
 
 
-def propose(findings: Findings, tree: RepositoryTree, *, container: bool = False) -> Proposal:
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What is asked of a proposal.
+
+    `container`: a dev container of the whole repository. `only`: patterns of the files whose jobs and
+    components count; empty for all. `steps`: also those components that are steps of a pipeline.
+    """
+
+    container: bool = False
+    only: tuple[str, ...] = ()
+    steps: bool = False
+
+    def takes(self, path: str) -> bool:
+        """Whether a file fits one of the patterns, which may be a folder."""
+        patterns = [pattern.replace("\\", "/").rstrip("/") for pattern in self.only]
+        return not patterns or any(
+            fnmatchcase(path, pattern) or path.startswith(f"{pattern}/") for pattern in patterns
+        )
+
+
+NO_WISHES = Wishes()
+
+
+def propose(findings: Findings, tree: RepositoryTree, wishes: Wishes = NO_WISHES) -> Proposal:
     """An experiment for each job, and for each component that no pipeline of the repository uses.
 
-    Jobs in the folder of an experiment under src/ are that experiment's own.
+    Jobs in the folder of an experiment under src/ are that experiment's own, and so are those that
+    are declared already. UserError if innerloop.toml exists and cannot get the tables.
     """
-    jobs = [job for job in findings.jobs if not _is_in(job.path, findings.sources)]
+    before = tree.texts.get(FILE)
+    declared = declarations.read({name: tree.texts.get(name) for name in DECLARING})
+    known = {path for one in declared.values() for path in one.paths.values()}
+
+    def is_new(path: str) -> bool:
+        return not _is_in(path, findings.sources) and path not in known and wishes.takes(path)
+
+    jobs = [job for job in findings.jobs if is_new(job.path)]
     alone = [
         component
         for component in findings.components
-        if not _is_in(component.path, findings.sources) and not _is_used(component, findings)
+        if is_new(component.path) and (wishes.steps or not _is_used(component, findings))
     ]
-    taken = [folder.removeprefix("src/") for folder in findings.sources]
+    taken = [*(folder.removeprefix("src/") for folder in findings.sources), *declared]
     names = experiment_names.choose([one.path for one in (*jobs, *alone)], taken)
     experiments = [
         *(_of_job(names[job.path], job, findings, tree) for job in jobs),
@@ -94,8 +140,11 @@ def propose(findings: Findings, tree: RepositoryTree, *, container: bool = False
     ]
     experiments.sort(key=lambda one: one.name)
     files = {one.job: one.made for one in experiments if one.made}
-    files[FILE] = declarations(experiments, container=container)
     clashes = tuple(sorted(path for path in files if path in tree.files))
+    if before is None and FILE in tree.files:
+        clashes = (*clashes, FILE)
+    tables = tables_of(experiments, container=wishes.container)
+    files[FILE] = _marked(_HEAD + tables) if before is None else added_to(before, tables)
     return Proposal(tuple(experiments), dict(sorted(files.items())), clashes)
 
 
@@ -205,37 +254,81 @@ def _inputs(component: FoundJob) -> Iterator[tuple[str, Any]]:
 
 
 def _job_of_component(name: str, component: FoundJob) -> str:
-    """A pipeline of one step, the component, which `az ml job create` takes as well."""
-    inputs = {key: _missing(value) for key, value in _inputs(component)}
-    step = {"component": posixpath.relpath(component.path, MADE), "inputs": inputs}
+    """A pipeline of one step, the component, which `az ml job create` takes as well.
+
+    The inputs are those of the pipeline, so that `--set inputs.NAME=VALUE` gives them.
+    """
+    inputs = {key: _missing(key, value) for key, value in _inputs(component)}
+    step = {
+        "component": posixpath.relpath(component.path, MADE),
+        "inputs": {key: f"${{{{parent.inputs.{key}}}}}" for key in inputs},
+    }
     document = {
         "type": "pipeline",
         "display_name": name,
+        "inputs": inputs,
         "jobs": {name: {key: value for key, value in step.items() if value}},
     }
+    document = {key: value for key, value in document.items() if value}
     comment = f"Runs {component.path} by itself. `innerloop init --here` wrote it; it is yours."
     return _marked(yaml_writer.document(document, [_comment(comment)]))
 
 
-def _missing(input_: Any) -> Any:
-    """An input that has no value yet."""
+def _missing(name: str, input_: Any) -> dict[str, Any]:
+    """An input of a pipeline that has no value yet: `--set inputs.NAME=VALUE` gives one."""
     type_ = str(input_.get("type", "string") if isinstance(input_, dict) else "string")
     if type_ in DATA_TYPES:
-        path = Noted(None, "a file or folder of this repository, or azureml:NAME@latest")
-        return {"type": type_, "path": path}
-    return Noted(None, f"a value of the type {_comment(type_)}")
+        path = f"{posixpath.relpath(DATA, MADE)}/{name}"
+        note = "put them there, or name another path, or azureml:NAME@latest"
+        return {"type": type_, "path": Noted(path, note)}
+    return {"type": Noted(type_, "it has no value yet: write value: below this line")}
 
 
-def declarations(experiments: Sequence[ProposedExperiment], *, container: bool) -> str:
-    """The text of innerloop.toml."""
-    lines = [_HEAD, "[adopted]\n"]
+def tables_of(experiments: Sequence[ProposedExperiment], *, container: bool) -> str:
+    """The tables of innerloop.toml."""
+    lines = ["[adopted]\n"]
     if container:
         lines.append("container = true\n")
     for one in experiments:
         lines.append(f"\n[experiments.{one.name}]\n")
         lines += [f"# {_comment(note)}\n" for note in one.notes]
         lines += [f"{key} = {_quoted(value)}\n" for key, value in one.keys.items()]
-    return _marked("".join(lines))
+    return "".join(lines)
+
+
+def added_to(text: str, tables: str) -> str:
+    """The person's innerloop.toml with the tables at its end. UserError if that is not TOML.
+
+    Nothing of theirs changes: `without_added` gives back each byte.
+    """
+    if adoption.is_adopted("", text):
+        tables = tables.split("\n", 1)[1].removeprefix("container = true\n")
+    block = f"{_BEGIN} {_digest(tables)}\n{tables}{_END}\n"
+    end = "\r\n" if "\r\n" in text else "\n"
+    added = text + end + block.replace("\n", end)
+    try:
+        settings.read_toml(added, FILE)
+    except UserError as error:
+        raise UserError(
+            f"the tables of the experiments cannot be added to this file: {error.what}",
+            code="declaration-not-editable",
+            where=FILE,
+            hint="Write its tables as [experiments.NAME], and correct what is no TOML",
+        ) from error
+    return added
+
+
+def without_added(text: str) -> str | None:
+    """The text before `added_to`; None if it has no such part, or somebody has edited it."""
+    found = _ADDED.search(text)
+    if found is None or found["mark"] != _digest(found["tables"].replace("\r\n", "\n")):
+        return None
+    return text[: found.start()] + text[found.end() :]
+
+
+def has_added(text: str) -> bool:
+    """Whether a file has a part that `added_to` wrote, edited or not."""
+    return f"{_BEGIN} " in text
 
 
 def _marked(text: str) -> str:

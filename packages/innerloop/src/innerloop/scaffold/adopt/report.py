@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -12,27 +13,54 @@ from .findings import Findings, FoundFile, FoundJob
 
 # Of a long list, so many are shown to people; --json has all.
 _SHOWN = 8
+# More experiments than these are shown by folder.
+_MOST = 12
 
 
 def lines(plan: AdoptionPlan) -> Iterator[str]:
     """What is there, what is declared, what is written, what is left alone."""
     yield from _found(plan.findings)
-    for one in plan.proposal.experiments:
-        yield f"experiment {one.name}: {one.source} ({one.kind})"
-        yield from (f"    {key}: {value}" for key, value in one.keys.items() if key != "job")
-        yield from (f"    note: {note}" for note in one.notes)
+    is_long = len(plan.proposal.experiments) > _MOST
+    yield from _grouped(plan) if is_long else _each(plan)
     if not plan.proposal.experiments:
         yield "no job file to declare: `scripts/loop new NAME` makes an experiment"
     tools = [path for path in plan.writes if path.startswith(EXTENSION)]
-    yield from (f"writes: {path}" for path in plan.writes if path not in tools)
+    containers = [path for path in plan.writes if is_long and path.startswith(".devcontainer/")]
+    left_out = {*tools, *containers}
+    yield from (f"writes: {path}" for path in plan.writes if path not in left_out)
+    if containers:
+        yield f"writes: .devcontainer/ ({_count(len(containers), 'file')})"
     if tools:
         yield f"writes: {EXTENSION} ({_count(len(tools), 'file')})"
-    yield from (f"changes: {path}: adds the tool's block at its top" for path in plan.edits)
+    yield from (f"changes: {path}: {what}" for path, what in plan.edits.items())
     for path in plan.left_alone:
         yield (
             f"leaves alone: {path}: it is yours; `scripts/loop sync --take '{path}:.'` adds to it "
             "what is generated"
         )
+
+
+def _each(plan: AdoptionPlan) -> Iterator[str]:
+    for one in plan.proposal.experiments:
+        yield f"experiment {one.name}: {one.source} ({one.kind})"
+        yield from (f"    {key}: {value}" for key, value in one.keys.items() if key != "job")
+        yield from (f"    note: {note}" for note in one.notes)
+
+
+def _grouped(plan: AdoptionPlan) -> Iterator[str]:
+    """The experiments of a large repository by the folder of their files, and the notes once each."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    notes: Counter[str] = Counter()
+    for one in plan.proposal.experiments:
+        folder = posixpath.dirname(one.source) or "."
+        groups.setdefault((folder, one.kind), []).append(one.name)
+        notes.update(one.notes)
+    for (folder, kind), names in sorted(groups.items()):
+        yield f"{_count(len(names), 'experiment')} in {folder} ({kind}): {_shown(names)}"
+    yield from (
+        f"    note: {note} ({_count(times, 'time')})" for note, times in sorted(notes.items())
+    )
+    yield "--only 'GLOB' declares those of some files alone; --json lists each"
 
 
 def _found(found: Findings) -> Iterator[str]:

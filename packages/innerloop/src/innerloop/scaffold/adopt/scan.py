@@ -22,6 +22,9 @@ MOST_FILES = 50_000
 # Of the texts that are read: their number, and the size of each in bytes.
 MOST_TEXTS = 5_000
 LARGEST_TEXT = 256_000
+# Locks are long: those of this size are read, too.
+LOCKS = frozenset({"uv.lock", "poetry.lock", "pixi.lock"})
+LARGEST_LOCK = 8_000_000
 # Folders of other programs, of their caches and of what they make.
 LEFT_OUT = frozenset(
     {
@@ -41,6 +44,7 @@ LEFT_OUT = frozenset(
 # What is read of a file: by its name, or by its path.
 _READ = (
     *("*.yml", "*.yaml", "*.toml", "*.py", "*.cfg", "tox.ini", ".style.yapf", ".isort.cfg"),
+    *sorted(LOCKS),
     *("Dockerfile*", "*.dockerfile", "*requirements*.txt", "*.code-workspace", "pytest.ini"),
     *(
         "devcontainer.json",
@@ -109,7 +113,9 @@ def _walk(root: Path) -> Iterator[str]:
 
 def _text(root: Path, path: str) -> str | None:
     try:
-        content = regular_files.read_bytes(root / path, LARGEST_TEXT, follow=False)
+        name = path.rpartition("/")[2]
+        largest = LARGEST_LOCK if name in LOCKS or name.startswith("pylock") else LARGEST_TEXT
+        content = regular_files.read_bytes(root / path, largest, follow=False)
         return content.decode("utf-8-sig")
     except (OSError, UserError, UnicodeDecodeError):
         return None

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from ...util import files, regular_files, versions
 from ...util.errors import UserError
+from ...util.quick_dataclasses import dataclass
 from ...util.undo_journal import Delete, MakeLink, Move, Step, Write
 
 

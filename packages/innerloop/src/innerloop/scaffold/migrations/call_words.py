@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from ...util.jsonc import Node, ParseError, parse
+from ...util.quick_dataclasses import dataclass
 
 _TOOL = re.compile(r"(?:^|[/\\\s\"'])(?:loop|loop\.cmd)\Z")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from ...model import debug_port, deployment
 from ...model.editor_variables import has_variable
@@ -11,6 +10,7 @@ from ...model.experiment import Experiment
 from ...model.jobs.job import Job
 from ...model.lint.machine_rules import is_output_name
 from ...model.naming import debug_task
+from ...util.quick_dataclasses import dataclass
 from .generated_files import Json, Specification
 from .vscode_tasks import OPEN_FILE, VscodeTask
 

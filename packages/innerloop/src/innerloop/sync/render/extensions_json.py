@@ -17,7 +17,7 @@ def render(specification: Specification) -> Json:
             "ms-vscode-remote.remote-containers",
             *EXTENSIONS,
             "redhat.vscode-yaml",
-            OWN,
+            *([OWN] if specification.extension else []),
         ],
         "unwantedRecommendations": UNWANTED,
     }

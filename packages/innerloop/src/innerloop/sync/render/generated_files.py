@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from ...model.asset_files import Find, nothing
-from ...model.dockerfiles.dockerfile import pruned
+from ...model.dockerfiles.dockerfile import whole
 from ...model.experiment import Experiment
 from ...model.workspace import Workspace
+from ...util.quick_dataclasses import dataclass
 
 if TYPE_CHECKING:  # reading a generated file needs no YAML
     from ...model.jobs.job import Job
@@ -25,7 +26,8 @@ class Specification:
     `jobs` has no entry for an experiment without a job file; `schedules` has those that
     orchestrators start. `read` returns the text of a pipeline component's file, by its path from
     the root, and `find` the file that stands for what Azure ML keeps. `formats`: whether `loop
-    format` has a formatter.
+    format` has a formatter. `extension`: whether the workspace has VS Code's extension of the tool,
+    with its schema.
     """
 
     workspace: Workspace
@@ -35,6 +37,7 @@ class Specification:
     read: Callable[[str], str | None] = field(default=lambda path: None)
     formats: bool = True
     find: Find = nothing
+    extension: bool = True
 
 
 def generate(specification: Specification) -> dict[str, Json]:
@@ -60,7 +63,7 @@ def generate(specification: Specification) -> dict[str, Json]:
         if experiment.is_own
     }
     files |= {
-        experiment.paths.dockerfile: pruned(experiment.dockerfile, None)
+        experiment.paths.dockerfile: whole(experiment.dockerfile)
         for experiment in specification.experiments
         if experiment.paths.is_generated
     }

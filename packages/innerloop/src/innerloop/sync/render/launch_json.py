@@ -14,7 +14,6 @@ import posixpath
 import re
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from ...model import debug_port
 from ...model.asset_files import AssetKind, Find, nothing
@@ -25,6 +24,7 @@ from ...model.jobs.command import job_environment, substitute
 from ...model.jobs.job import Job
 from ...model.paths import code_root
 from ...util.errors import UserError
+from ...util.quick_dataclasses import dataclass
 from .debug_tasks import (
     FOLDER,
     OPEN_FILE_TARGETS,
@@ -223,7 +223,10 @@ def _value(experiment: Experiment, job: Job, name: str) -> str | None:
 
 
 def _in_workspace(path: str, folder: str) -> str:
-    return path if posixpath.isabs(path) or path[1:2] == ":" else f"{folder}/{path}"
+    if posixpath.isabs(path) or path[1:2] == ":":
+        return path
+    inner = posixpath.normpath(path)
+    return folder if inner == "." else f"{folder}/{inner}"
 
 
 @dataclass(frozen=True, slots=True)

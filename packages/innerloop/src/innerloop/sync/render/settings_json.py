@@ -55,10 +55,19 @@ def render(specification: Specification) -> Json:
         "search.followSymlinks": False,  # shared code is found once, in src/common
         "task.autoDetect": "off",
         "workbench.startupEditor": "readme",
-        # Completion, hover and problems in job files while typing, by the YAML extension.
-        "yaml.schemas": {f"./{JOB_SCHEMA}": [*JOB_FILES, *_other_jobs(specification)]},
+        **_schemas(specification),
         **_path(),
     }
+
+
+def _schemas(specification: Specification) -> Json:
+    """Completion, hover and problems in job files while typing, by the YAML extension.
+
+    It warns at every job file about a schema that is not there.
+    """
+    if not specification.extension:
+        return {}
+    return {"yaml.schemas": {f"./{JOB_SCHEMA}": [*JOB_FILES, *_other_jobs(specification)]}}
 
 
 def _other_jobs(specification: Specification) -> list[str]:

@@ -7,7 +7,7 @@ commands that are not here are behind the last task, in the menu of `loop menu`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from ...util.quick_dataclasses import dataclass
 
 # Commands accept a file of an experiment in place of its name.
 OPEN_FILE = "${relativeFile}"

@@ -9,10 +9,11 @@ one is a spare: the next deployment replaces it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from ....util.errors import UserError
+from ....util.quick_dataclasses import dataclass
 from ..worker.job_states import FAILED
 
 NEW, OLD = "innerloop.new", "innerloop.old"

@@ -8,10 +8,10 @@ online endpoint with a managed identity" (an endpoint's identity cannot be chang
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from ....model.deployment import Endpoint
+from ....util.quick_dataclasses import dataclass
 from .blue_green import EndpointState
 
 # A change of these is noticed by clients that call the endpoint.

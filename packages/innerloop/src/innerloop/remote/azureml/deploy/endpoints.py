@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from ....model.deployment import NAME, NAME_RULE
 from ....model.experiment import Experiment
 from ....model.workspace import Workspace
 from ....util.errors import UserError
+from ....util.quick_dataclasses import dataclass
 from ...progress import TransferProgress
 from .. import workspace_ref
 from ..connection import AzureConnection

@@ -7,9 +7,9 @@ one was interrupted, and creates nothing twice.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from ....util.errors import UserError
+from ....util.quick_dataclasses import dataclass
 from ...progress import say
 from ..session import AzureSession
 from ..worker.job_states import FAILED, UNSETTLED

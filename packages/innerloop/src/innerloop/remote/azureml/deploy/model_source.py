@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -13,6 +12,7 @@ from ....model.workspace import Workspace
 from ....serving import models
 from ....serving.models import ServedModel
 from ....util.errors import UsageError, UserError
+from ....util.quick_dataclasses import dataclass
 from ... import snapshot, submission_store
 
 # The folder in ./outputs that train.py writes for serving.

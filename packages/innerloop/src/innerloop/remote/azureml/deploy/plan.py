@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from ....model.workspace import Workspace
 from ....serving.client import content_type_of
 from ....util import files
 from ....util.errors import UserError
+from ....util.quick_dataclasses import dataclass
 from ....workspace.deploy_folder import DeployFolder, open_folder
 from ... import snapshot
 from ..submit.submission import azure_name

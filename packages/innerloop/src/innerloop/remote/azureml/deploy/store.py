@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, field, replace
 from pathlib import Path
 from typing import Any
 
 from ....util import files, json_records, redaction
 from ....util.json_records import RecordError
+from ....util.quick_dataclasses import dataclass
 
 FOLDER = ".innerloop/deployments"
 MAKING, FAILED, TESTED, SERVING = "making", "failed", "tested", "serving"

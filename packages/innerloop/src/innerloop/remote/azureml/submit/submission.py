@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 from ....model.experiment import Experiment
@@ -14,6 +14,7 @@ from ....model.jobs.job import Job
 from ....model.paths import is_within
 from ....model.run_secrets import secrets_of_job
 from ....util.errors import UserError
+from ....util.quick_dataclasses import dataclass
 from ....util.redaction import Redaction
 from ...snapshot import Snapshot, SuspectedSecret
 from ...submission_store import job_inputs

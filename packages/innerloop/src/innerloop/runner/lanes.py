@@ -1,0 +1,80 @@
+"""How many parts of a run go on at once on this machine, and the GPUs that they share out."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ..model import parallelism
+from ..model.parallelism import Machine, Parallelism
+from ..model.run import Run
+from ..util import ports
+from ..util.quick_dataclasses import dataclass
+from . import device_claims
+from .device_claims import ClaimableGpu
+from .execute import Started
+from .part_process import Part
+from .progress_table import ProgressTable
+
+# Between the first ports of two distributed parts on this machine.
+_PORTS_EACH = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Lanes:
+    """So many parts at once as `parallelism` says, on `gpus_each` of the `devices` each."""
+
+    parallelism: Parallelism
+    devices: tuple[ClaimableGpu, ...] = ()
+    gpus_each: int = 0
+
+    @property
+    def count(self) -> int:
+        return self.parallelism.count
+
+    def part(self, run: Run, backend: str, index: int) -> Part:
+        """What carries out the part of this index, counted from 0."""
+        port = ports.free(run.master_port + _PORTS_EACH * index)
+        return Part(replace(run, master_port=port), backend, self.devices, self.gpus_each)
+
+
+def of_parts(ready: Sequence[Started], parts: int, limit: int | None, asked: int | None) -> Lanes:
+    """For `parts` of which some are `ready`; `limit` and `asked` as in `parallelism.of_parts`."""
+    if any(one.run.ports for one in ready):
+        return Lanes(Parallelism(1, "a service of the job has one port of this machine"))
+    if (elsewhere := ready[0].request.compute) != "":
+        return Lanes(Parallelism(1, f"one after another on {elsewhere}"))
+    setting = ready[0].run.experiment.settings.gpu
+    uses_gpus = any(one.request.gpu.use for one in ready)
+    found = device_claims.candidates(setting) if uses_gpus else ()
+    gpus_each = (setting.count or 1) if found != () else 0
+    machine = Machine(None if found is None else len(found), os.cpu_count() or 1, free_memory())
+    decided = parallelism.of_parts(
+        parts, asked=asked, limit=limit, gpus_each=gpus_each, machine=machine
+    )
+    return Lanes(decided, found or (), gpus_each)
+
+
+def show_line(table: ProgressTable, name: str, is_error: bool, text: str) -> None:
+    """A line of a part's output, with its name before it."""
+    shown = f"{name} | {text}"
+    if is_error or table.screen is not None:
+        table.say(shown)
+    else:
+        print(shown, flush=True)
+
+
+def free_memory() -> int:
+    """What programs may still take of this machine's memory, in bytes; 0 where nothing says it."""
+    if sys.platform != "linux":
+        return 0
+    try:
+        with open("/proc/meminfo", encoding="ascii", errors="replace") as file:
+            for line in file:
+                if line.startswith("MemAvailable:"):
+                    return int(line.split()[1]) << 10
+    except (OSError, ValueError, IndexError):
+        pass
+    return 0
