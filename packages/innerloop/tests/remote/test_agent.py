@@ -105,14 +105,17 @@ def test_job_keeps_its_code_its_log_and_its_end(agent: Agent) -> None:
 
 
 def test_time_limit_and_cancel_end_a_job(agent: Agent) -> None:
-    texts = {"run.sh": "sleep 600\n", "folders": "", "copies": "", "limit": "1\n"}
+    kills = 'kill -s KILL -- "-$(cat "${0%/*}/group")"\n'
+    texts = {
+        "run.sh": "sleep 600\n", "folders": "", "copies": "", "limit": "1\n", "stop.sh": kills
+    }  # fmt: skip
     agent.said("launch", "of/long", "-", stdin=transfer.archive_of_texts(texts))
     follower = agent("log", "of/long", "0", "follow")  # the end of stdin is that of the connection
     assert follower.returncode == 1
     agent.wait("of/long")
     state = agent.said("status", "of/long")
     assert "code\t124\n" in state and "overtime\t1\n" in state
-    del texts["limit"]
+    del texts["limit"], texts["stop.sh"]
     agent.said("launch", "of/other", "-", stdin=transfer.archive_of_texts(texts))
     assert agent.said("running").split() == ["of/other"]
     agent.said("cancel", "of/other", "now")
