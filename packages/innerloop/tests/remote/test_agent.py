@@ -135,6 +135,10 @@ def test_supervisor_that_is_gone_is_seen(agent: Agent) -> None:
     number, boot = (job / "supervisor").read_text().split(maxsplit=1)
     (job / "supervisor").write_text(f"{number} another boot\n")
     assert "state\tlost\n" in agent.said("status", "of/lost")
+    (job / "stop.sh").write_text("exit 0\n")
+    agent("cancel", "of/lost", "now")  # the numbers of its processes are those of others
+    assert Path(f"/proc/{(job / 'group').read_text().strip()}").exists()
+    (job / "stop.sh").unlink()
     (job / "supervisor").write_text(f"{number} {boot}")
     agent.said("cancel", "of/lost", "now")
 

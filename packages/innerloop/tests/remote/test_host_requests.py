@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import shlex
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -13,7 +16,7 @@ from innerloop.model.gpu import parse_setting
 from innerloop.model.run import Run
 from innerloop.model.settings.remotes import RemoteSetting
 from innerloop.remote.host import facts, follow, job_request
-from innerloop.remote.host.connection import connection_error
+from innerloop.remote.host.connection import ConnectionLost, connection_error
 from innerloop.remote.host.facts import HostFacts
 from innerloop.remote.host.host import RemoteJobState, RemoteRef, state_of
 from innerloop.remote.host.job_request import RemoteData, RemoteSite
@@ -200,3 +203,32 @@ def test_data_of_the_machine_are_mounted_as_they_are(run: Run) -> None:
     assert "/mnt/inputs/words/my words" in planned.command
     (mount,) = [mount for mount in planned.mounts if mount.source == "/data/my words"]
     assert mount.read_only and Path(mount.target).parent == Path("/mnt/inputs/words")
+
+
+@dataclass
+class Lossy:
+    """A host whose connection is made, and lost again, at each attempt."""
+
+    opened: int = 0
+    at: int = 0
+
+    def attempt(self, progress: int, until: int) -> RemoteJobState:
+        self.opened += 1
+        if self.opened >= until:
+            return RemoteJobState("ended", 0)
+        self.at += progress
+        raise connection_error("box", "gone")
+
+
+def test_patience_begins_anew_with_each_progress(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(follow, "LOST_LIMIT", 0.2)
+    monkeypatch.setattr(follow, "_PAUSES", (0.02,))
+    for progress in (1, 0):
+        lossy = Lossy()
+        host: Any = SimpleNamespace(connection=lossy, ref=RemoteRef("box", "box"))
+        act = partial(lossy.attempt, progress, 40)
+        if progress:
+            assert follow.retried(host, act, lambda: lossy.at).code == 0  # noqa: B023
+        else:
+            with pytest.raises(ConnectionLost):
+                follow.retried(host, act, lambda: lossy.at)  # noqa: B023

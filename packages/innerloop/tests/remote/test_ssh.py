@@ -9,8 +9,10 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -303,6 +305,29 @@ def test_connection_that_is_cut_is_made_again(place: Workspace, host: SshHost, g
     assert (runs(place, "waits")[-1] / "left.txt").exists()
 
 
+@pytest.mark.nightly
+def test_output_comes_once_however_often_the_connection_is_cut(
+    place: Workspace, host: SshHost
+) -> None:
+    count = 60_000
+    place.add(
+        "talks",
+        f"import time\nfor i in range({count}):\n    print('line', i, flush=i % 7 == 0)\n"
+        "    if i % 400 == 0: time.sleep(0.1)\n",
+    )
+    random = Random(0)
+    run = place.start("run", "talks", "--backend", "ssh:gpubox")
+    run.wait_for("line 0")
+    while run.child.poll() is None:
+        time.sleep(random.uniform(0.1, 3))
+        host.cut()
+    done = run.end(600)
+    assert done.code == 0, done.err
+    assert done.out == "".join(f"line {number}\n" for number in range(count))
+    assert (runs(place, "talks")[0] / ".run/log.txt").read_text().count("\n") >= count
+    assert done.err.count("trying again") >= 2
+
+
 def test_run_goes_on_without_a_connection(place: Workspace, host: SshHost, gate: Path) -> None:
     run = started(place, INNERLOOP_PATIENCE="1")
     text = host.config.read_text()
@@ -509,6 +534,8 @@ def test_clean_frees_what_is_there(place: Workspace, host: SshHost, gate: Path) 
     assert {item["kind"] for item in removed} >= {"jobs", "trees", "environments"}
     assert job not in {path.name for path in host.jobs()}
     assert not list(host.folder.glob("blobs/*")) and not list(host.folder.glob("trees/*"))
+    gone = place.loop("status", job)
+    assert gone.code == 1 and "[remote-job-missing]" in gone.err
     left = place.loop("clean", "--backend", "ssh:gpubox", "jobs", "--all", "--yes")
     assert left.code == 0 and host.jobs() == []
 

@@ -312,12 +312,14 @@ watch_time() {
   stop_job
 }
 
-# Whether the supervisor still runs: after a restart of the machine its number is another's.
-is_supervised() {
+# After a restart of the machine the numbers of a job's processes are those of others.
+is_of_this_boot() {
   [ -s "$job/supervisor" ] || return 1
   read -r pid of <"$job/supervisor"
-  [ "$of" = "$(boot)" ] && kill -0 "$pid" 2>/dev/null
+  [ "$of" = "$(boot)" ]
 }
+
+is_supervised() { is_of_this_boot && kill -0 "$pid" 2>/dev/null; }
 
 status() {
   job=$root/jobs/$1
@@ -388,7 +390,7 @@ signal_job() {
     done
     [ "$1" = KILL ] || return
   fi
-  [ -s "$job/group" ] && kill -s "$1" -- "-$(cat "$job/group")" 2>/dev/null
+  [ -s "$job/group" ] && is_of_this_boot && kill -s "$1" -- "-$(cat "$job/group")" 2>/dev/null
 }
 
 # Waits up to so many tenths of a second for the job's end.

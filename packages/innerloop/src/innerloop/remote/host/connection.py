@@ -59,6 +59,8 @@ class SshConnection:
         self._options: tuple[str, ...] = ()
         self._master: ChildProcess | None = None
         self._is_open = False
+        # How often it was connected.
+        self.opened = 0
         self._folders = contextlib.ExitStack()
 
     def __enter__(self) -> SshConnection:
@@ -109,6 +111,7 @@ class SshConnection:
         if self._master is not None:
             self._wait(self._master)
         self._is_open = True
+        self.opened += 1
 
     def _is_shared_already(self) -> bool:
         """Whether the person's configuration shares a connection that is open now."""

@@ -16,6 +16,8 @@ from .host import RemoteHost, RemoteJobState, state_of
 
 # Seconds for which a lost connection is tried again.
 LOST_LIMIT = 60.0
+# An attempt that was connected for so long, in seconds, was no failure.
+_A_WHILE = 5.0
 _PAUSES = (0.5, 1.0, 2.0, 5.0)
 
 Write = Callable[[bytes], object]
@@ -35,7 +37,9 @@ class JobFollower:
     def to_end(self, write: Write) -> RemoteJobState:
         """The job's state at its end. ConnectionLost if the host stays unreachable."""
         while True:
-            state = retried(self.host, lambda: self._once(write, follow=True))
+            state = retried(
+                self.host, lambda: self._once(write, follow=True), progress=lambda: self.at
+            )
             if state.state != "running":
                 return state
 
@@ -55,19 +59,24 @@ class JobFollower:
             return state_of(stream.errors)
 
 
-def retried(host: RemoteHost, act: Callable[[], RemoteJobState]) -> RemoteJobState:
+def retried(
+    host: RemoteHost, act: Callable[[], RemoteJobState], progress: Callable[[], int] = lambda: 0
+) -> RemoteJobState:
     """The answer of `act`, which is tried again while the connection is lost.
 
-    ConnectionLost if the host stays unreachable.
+    ConnectionLost if the host stays unreachable. An attempt that was connected and had some time, or
+    made `progress`, begins the patience anew.
     """
     limit = min(LOST_LIMIT, silence_limit())
     lost_at, attempt = 0.0, 0
     while True:
+        began, opened, at = time.monotonic(), host.connection.opened, progress()
         try:
             return act()
         except ConnectionLost as error:
             now = time.monotonic()
-            if not lost_at or now - lost_at > 2 * limit:
+            is_new = host.connection.opened > opened and (now - began > _A_WHILE or progress() > at)
+            if not lost_at or is_new:
                 lost_at, attempt = now, 0
                 console.say(f"{host.ref.remote}: {error.what}; trying again")
             if now - lost_at >= limit:

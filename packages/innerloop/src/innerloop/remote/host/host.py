@@ -32,6 +32,8 @@ from .facts import HostFacts
 SCRIPT = Path(__file__).resolve().parents[2] / "in_env_scripts" / "remote" / "agent.sh"
 # What each answer begins with: a person's shell may print something before.
 MARKER = "innerloop-agent"
+# What the agent says of a job whose folder is gone.
+_NO_JOB = "there is no such job"
 # The exit code of an answer without it: there is no agent, or it cannot start.
 _NOT_THERE = 127
 # The engines that are asked, in this order.
@@ -179,6 +181,13 @@ class RemoteHost:
                 where=self.ref.folder,
                 hint=f"`scripts/loop clean --backend ssh:{self.ref.remote}` frees what is there, or "
                 "name a folder on another disk with [remote.NAME] folder",
+            )
+        if _NO_JOB in said:
+            return UserError(
+                f"{self.ref.remote} has no such job any more",
+                code="remote-job-missing",
+                where=self.ref.folder,
+                hint="It was cleaned there; `scripts/loop runs` lists what is here",
             )
         return UserError(
             f"{self.ref.remote}: {what}",
