@@ -151,8 +151,13 @@ def test_machine_of_the_settings_is_a_backend_like_others(
     text = registered.read("pyproject.toml")
     registered.write("pyproject.toml", f'{text}\n[tool.innerloop.remote.gpubox]\nhost = "far"\n')
     loop("sync")
+    registered.write(".env", "MINE=here\n")
+    registered.write("src/line/.env", "PASSWORD=abcdefgh12345678\n")
     out, _ = loop("run", "line", "--backend", "ssh:gpubox", "--dry-run", "--json")
     request = json.loads(out)
+    assert "MINE" not in request["env"]
+    assert any("src/line/.env to gpubox, which looks" in note for note in request["notes"])
+    assert "[secret-suspected]" in loop("submit", "line", "--backend", "ssh:gpubox", code=1)[1]
     assert request["argv"][:2] == ["docker", "run"] and request["compute"] == "gpubox"
     assert any("it is sent to the host far" in note for note in request["notes"])
     (parity,) = json.loads(loop("parity", "line", "--json")[0])

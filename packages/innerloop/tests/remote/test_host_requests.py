@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,7 +16,7 @@ import pytest
 from innerloop.model.gpu import parse_setting
 from innerloop.model.run import Run
 from innerloop.model.settings.remotes import RemoteSetting
-from innerloop.remote.host import facts, follow, job_request
+from innerloop.remote.host import facts, follow, job_request, transfer
 from innerloop.remote.host.connection import ConnectionLost, connection_error
 from innerloop.remote.host.facts import HostFacts
 from innerloop.remote.host.host import RemoteJobState, RemoteRef, state_of
@@ -232,3 +233,24 @@ def test_patience_begins_anew_with_each_progress(monkeypatch: pytest.MonkeyPatch
         else:
             with pytest.raises(ConnectionLost):
                 follow.retried(host, act, lambda: lossy.at)  # noqa: B023
+
+
+def test_hashes_of_large_files_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INNERLOOP_CACHE", str(tmp_path / "cache"))
+    large, small = tmp_path / "large", tmp_path / "small"
+    large.write_bytes(bytes(5_000_000))
+    small.write_bytes(b"1")
+    known = transfer.KnownHashes()
+    names = [known.blob(str(large)), known.blob(str(small))]
+    known.keep()
+
+    def read(path: str) -> str:
+        return f"read {Path(path).name}"
+
+    monkeypatch.setattr(transfer, "_hash", read)
+    again = transfer.KnownHashes()
+    assert [again.blob(str(large)), again.blob(str(small))] == [names[0], "read small"]
+    os.utime(large, ns=(1, 1))
+    assert again.blob(str(large)) == "read large"
+    (tmp_path / "cache/sent/hashes.json").write_text('{"a": 3, "b": [1], "c": [')
+    assert transfer.KnownHashes().blob(str(large)) == "read large"

@@ -259,8 +259,4 @@ def _unmarked(done: CompletedCommand) -> CompletedCommand:
     return CompletedCommand(done.code, out, done.err)
 
 
-def ref_of(where: dict[str, str]) -> RemoteRef:
-    return RemoteRef(**where)
-
-
 __all__ = ["ConnectionLost", "RemoteHost", "RemoteJobState", "RemoteRef", "setting_ref"]
