@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from innerloop.model.gpu import parse_setting
+from innerloop.model.gpu import parse_option, parse_setting
 from innerloop.model.run import Run
 from innerloop.model.settings.remotes import RemoteSetting
 from innerloop.remote.host import facts, follow, job_request, transfer
@@ -190,6 +190,9 @@ def test_gpus_of_the_machine_win_over_those_of_the_experiment(run: Run) -> None:
     found = of(TWO_GPUS, f"engine\tdocker\t{DOCKER}\n")
     planned = job_request.request(run, site(found, setting=setting), "")
     assert planned.argv[planned.argv.index("--gpus") + 1] == "device=1"
+    option = replace(run.experiment.settings, gpu=parse_option("none"))
+    asked = replace(run, experiment=replace(run.experiment, settings=option))
+    assert "--gpus" not in job_request.request(asked, site(found, setting=setting), "").argv
     lacking = replace(setting, gpus=parse_setting(4))
     (error,) = job_request.request(run, site(found, setting=lacking), "").missing
     assert isinstance(error, UserError) and error.code == "gpu-unavailable"

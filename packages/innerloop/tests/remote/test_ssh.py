@@ -153,6 +153,11 @@ def test_run_is_what_it_is_on_this_machine(place: Workspace, host: SshHost) -> N
     assert done.code == 1 and "words.txt" in done.message
     done = place.loop("run", "line", "--backend", "ssh:gpubox")
     assert done.code == 3 and "sending 1 file" in done.message
+    for verb in ("run", "submit"):
+        place.write("src/line/innerloop.toml", 'gpu = "all"\n')
+        done = place.loop(verb, "line", "--backend", "ssh:gpubox")
+        assert done.code == 1 and "[gpu-unavailable]" in done.err
+        (place.root / "src/line/innerloop.toml").unlink()
     done = place.loop("run", "line", "--backend", "ssh:gpubox", "--dry-run", "--json")
     request = json.loads(done.out)
     assert (request["backend"], request["compute"]) == ("ssh", "gpubox")

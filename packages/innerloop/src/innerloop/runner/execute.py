@@ -77,6 +77,8 @@ def prepare(run: Run, backend: str | LocalBackend, *, dry: bool, trusted: bool =
     if request.needs_build or request.gpu.needs_trial:
         # What was built is known only now, an image's users for instance, and what a trial showed.
         built = _given(chosen.plan(run), file)
+        if built.missing:
+            raise combine(built.missing)
         why = "; ".join(filter(None, [reason, built.why]))
         request = replace(built, why=why, redaction=redaction)
     return Started(run, request, chosen.submit)

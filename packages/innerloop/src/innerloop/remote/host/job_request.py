@@ -70,9 +70,10 @@ class RemoteSite:
         """The facts, or what the settings let expect."""
         return self.facts or HostFacts(engine=self.setting.engine or DOCKER)
 
-    @property
-    def gpu_setting(self) -> GpuSetting | None:
-        return self.setting.gpus
+    def gpus_of(self, run: Run) -> GpuSetting:
+        """The command line's, else the machine's, else the experiment's."""
+        own = run.experiment.settings.gpu
+        return own if own.is_option else self.setting.gpus or own
 
     def tree(self, digest: str) -> str:
         return f"{self.root}/trees/{digest}"
@@ -90,7 +91,7 @@ def request(run: Run, site: RemoteSite, why: str) -> Request:
         gpu = Gpu(False, f"the GPUs of {site.setting.name} are asked at the start")
     else:
         try:
-            gpu = _gpu(site.gpu_setting or run.experiment.settings.gpu, site.facts)
+            gpu = _gpu(site.gpus_of(run), site.facts)
             gpu = replace(gpu, why=gpu.why.replace("this machine", site.setting.name))
         except UserError as error:
             missing.append(error)

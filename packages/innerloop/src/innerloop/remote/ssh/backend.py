@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...model.run import Availability, Request, Run
 from ...model.settings import remotes
-from ...util.errors import UserError
+from ...util.errors import UserError, combine
 from ..base import DoctorFact, Events, Fetched, JobStatus, Submission, SubmissionOrder
 from ..submission_store import SubmittedJob, where_sent
 
@@ -120,9 +120,11 @@ class Ssh:
 
         assert isinstance(submission, SshSubmission)
         on_ready(submission)
-        request = submission.request
-        self.run.prepare(submission.run, request)
-        job = self.run.left_running(submission.run, self.run.plan(submission.run))
+        self.run.prepare(submission.run, submission.request)
+        planned = self.run.plan(submission.run)
+        if planned.missing:
+            raise combine(planned.missing)
+        job = self.run.left_running(submission.run, planned)
         self.where = dict(job.workspace)
         return job
 

@@ -13,7 +13,7 @@ from ...model.experiment import Experiment
 from ...model.jobs.job import Job
 from ...model.lint.finding import Finding, Severity
 from ...model.run import Request, Run
-from ...util.errors import UsageError, UserError
+from ...util.errors import UsageError, UserError, combine
 from ...util.quick_dataclasses import dataclass
 from .. import job_text, snapshot
 from ..base import SubmissionOrder
@@ -97,7 +97,10 @@ def plan(order: SubmissionOrder, machine: SshRun) -> tuple[SshSubmission | None,
         folder = posixpath.relpath(run.code, order.workspace.root)
         sent = snapshot.read(root, folder)
         suspects = [(folder, suspect) for suspect in sent.suspects]
-    return SshSubmission(order, run, machine.plan(run), suspects), []
+    request = machine.plan(run)
+    if request.missing and not order.is_dry:
+        raise combine(request.missing)
+    return SshSubmission(order, run, request, suspects), []
 
 
 def _name(text: str) -> str:
