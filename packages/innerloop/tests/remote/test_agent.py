@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from innerloop.remote.host import facts, transfer
+from innerloop.remote.host import facts, host, transfer
 from innerloop.remote.host.host import MARKER, SCRIPT
 from tests.support import until
 
@@ -148,3 +149,16 @@ def test_facts_are_read_whatever_is_there(agent: Agent) -> None:
     assert found.root == str(agent.root) and found.uid == os.getuid()
     assert found.free > 0 and found.time > 1_700_000_000 and found.engine == "none"
     assert found.programs == frozenset() and found.gpus == ()
+
+
+def test_every_verb_that_is_asked_for_exists() -> None:
+    folder = Path(host.__file__).parents[1]
+    used = set()
+    for path in [*folder.glob("host/*.py"), *folder.glob("ssh/*.py")]:
+        text = path.read_text(encoding="utf-8")
+        used |= set(re.findall(r"\.(?:query|answer|tell|listen|start|command)\(\s*\"(\w+)\"", text))
+    script = SCRIPT.read_text(encoding="utf-8")
+    cases = script[script.rindex("case $verb in") :]
+    known = set(re.findall(r"\w+", cases[: cases.index('"$verb" "$@"')]))
+    assert used > {"facts", "launch"} and used <= known
+    assert all(f"\n{name}() " in script for name in used - {"run"})

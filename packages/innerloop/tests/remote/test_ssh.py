@@ -452,7 +452,7 @@ def _size(host: SshHost, pattern: str) -> int:
 def test_download_that_is_cut_leaves_no_half_file(
     remote: RemoteHost, host: SshHost, tmp_path: Path
 ) -> None:
-    remote.ask("running")
+    remote.query("running")
     folder = host.user.home / "apart/jobs/of/one/outputs"
     folder.mkdir(parents=True)
     (folder / "a.txt").write_text("first")
@@ -471,7 +471,7 @@ def test_download_that_is_cut_leaves_no_half_file(
 def test_outputs_that_lead_out_are_left_out(
     remote: RemoteHost, host: SshHost, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    remote.ask("running")
+    remote.query("running")
     folder = host.user.home / "apart/jobs/of/one/outputs"
     (folder / ".run").mkdir(parents=True)
     (folder / ".run/run.json").write_text("{}")

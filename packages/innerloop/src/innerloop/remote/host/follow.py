@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from typing import TypeVar
 
 from ...util import console, process
 from ...util.errors import UserError
@@ -59,9 +60,10 @@ class JobFollower:
             return state_of(stream.errors)
 
 
-def retried(
-    host: RemoteHost, act: Callable[[], RemoteJobState], progress: Callable[[], int] = lambda: 0
-) -> RemoteJobState:
+T = TypeVar("T")
+
+
+def retried(host: RemoteHost, act: Callable[[], T], progress: Callable[[], int] = lambda: 0) -> T:
     """The answer of `act`, which is tried again while the connection is lost.
 
     ConnectionLost if the host stays unreachable. An attempt that was connected and had some time, or

@@ -125,7 +125,7 @@ class RemoteHost:
         if not sent.ok:
             raise self.error(sent.err, "the agent cannot be installed")
 
-    def ask(self, verb: str, *words: str, timeout: float | None = None) -> str:
+    def query(self, verb: str, *words: str, timeout: float | None = None) -> str:
         """The answer of a verb. UserError if it fails."""
         done = self.answer(verb, *words, timeout=timeout)
         if not done.ok:
@@ -202,18 +202,18 @@ class RemoteHost:
         self, engine: RemoteEngine | None, image: str = "", trees: Sequence[str] = ()
     ) -> HostFacts:
         """What it is, and whether it has an image and trees."""
-        return facts.parse(self.ask("facts", *_ASKED[engine], "--", image, *trees, timeout=120))
+        return facts.parse(self.query("facts", *_ASKED[engine], "--", image, *trees, timeout=120))
 
     def pythons(self, *programs: str) -> dict[str, str]:
         """The programs of Python by version ("3.11"), of which the first ones asked for count."""
         found: dict[str, str] = {}
-        for line in self.ask("pythons", *programs, timeout=60).splitlines():
+        for line in self.query("pythons", *programs, timeout=60).splitlines():
             version, _, program = line.partition("\t")
             found.setdefault(version, program)
         return found
 
     def state(self, job: str) -> RemoteJobState:
-        return state_of(self.ask("status", job))
+        return state_of(self.query("status", job))
 
     def has_fetched(self, job: str) -> None:
         """Note there that the job's outputs have arrived here."""

@@ -199,7 +199,7 @@ def send(
     if not digests:
         return Sent()
     if absent_trees is None:
-        absent_trees = frozenset(host.ask("absent_trees", *digests).split())
+        absent_trees = frozenset(host.query("absent_trees", *digests).split())
     trees = [tree for tree in trees if tree.digest in absent_trees]
     if not trees:
         return Sent()
@@ -258,7 +258,7 @@ def _by_rsync(host: RemoteHost, facts: HostFacts, absent: Sequence[TreeFile]) ->
     names = "\n".join(sorted(file.blob for file in absent))
     folder = f"rsync.{hashlib.sha256(names.encode()).hexdigest()[:16]}"
     *ssh, target, _ = host.connection.argv("")
-    host.ask("receive_by_rsync", folder)
+    host.query("receive_by_rsync", folder)
     with files.temporary_folder("il-send-") as staging:
         files.make_links({file.blob: file.source for file in absent}, staging)
         done = process.run(

@@ -150,26 +150,24 @@ class Ssh:
 
     def cancel(self, job: str) -> tuple[str, str]:
         before = self.status(job).status
-        self.host.ask("cancel", self._job(job))
+        self.host.query("cancel", self._job(job))
         return before, self.status(job).status
 
     def fetch(self, job: str, into: str, output: str = "") -> Fetched:
         from ..host import outputs
         from ..host.follow import retried
 
-        found = (0, 0)
+        name = self._job(job)
 
-        def fetch() -> RemoteJobState:
-            nonlocal found
-            name = self._job(job)
+        def fetch() -> tuple[RemoteJobState, tuple[int, int]]:
             found = outputs.download(self.host, name, self.root / into, output)
             state = self.host.state(name)
             if state.state != "running" and not output:
                 self._keep_log(name, into)
                 self.host.has_fetched(name)
-            return state
+            return state, found
 
-        state = retried(self.host, fetch)
+        state, found = retried(self.host, fetch)
         return Fetched(self._status(state, job), *found)
 
     def _status(self, state: RemoteJobState, job: str) -> JobStatus:

@@ -30,11 +30,11 @@ def find(root: Path, host: RemoteHost, remote: str) -> list[RemoteItem]:
     workspace = loader.open_workspace(root)
     setting = remotes.named(workspace.settings.remote, remote)
     facts = host.facts(setting.engine)
-    running = host.ask("running").split()
+    running = host.query("running").split()
     in_use = f"{running[0].rpartition('/')[2]} runs" if running else ""
     items = [
         _item(line.split("\t"), in_use)
-        for line in host.ask("usage", workspace.image_name).splitlines()
+        for line in host.query("usage", workspace.image_name).splitlines()
         if line.count("\t") == 3
     ]
     if facts.engine in (DOCKER, PODMAN):

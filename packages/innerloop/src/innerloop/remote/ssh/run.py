@@ -162,15 +162,15 @@ class SshRun:
                 data[name] = RemoteData(f"{facts.root}/trees/{source}")
         site = RemoteSite(setting, facts, data, environment, image)
         self._prepared[run.id] = prepared = _Prepared(site, code, trees)
-        transfer.send(host, facts, prepared.trees, absent)
+        retried(host, lambda: transfer.send(host, facts, prepared.trees, absent))
 
     def submit(self, run: Run, request: Request) -> int:
         """Start the run, follow it to its end and bring back its outputs; its exit code."""
         host = self.host(self.setting(run))
         job = job_request.job_of(run)
         record = self._record(run, request) if not run.within else None
-        record = self._start(host, run, request, record)
         try:
+            record = self._start(host, run, request, record)
             state, interrupt = self._followed(host, job)
             if record is not None:
                 status = job_status(state, run.id, run.experiment.name, self.remote)
@@ -179,7 +179,7 @@ class SshRun:
         except ConnectionLost as error:
             if record is None:
                 raise
-            run_records.write_record(self.root, record)
+            run_records.write_record(self.root, replace(record, status=record.status or "Sending"))
             raise recorder.RunLost(_left(error, run.id)) from error
         except KeyboardInterrupt:
             if record is not None:
@@ -217,7 +217,7 @@ class SshRun:
         tree = transfer.tree_of(found.folder, found, self._hashes)
         transfer.send(host, host.facts(NO_ENGINE), [tree])
         name = f"{workspace.image_name}/{experiment.slug}-{tree.digest[:8]}"
-        return setting.host, host.ask("checkout", tree.digest, name).strip()
+        return setting.host, host.query("checkout", tree.digest, name).strip()
 
     def debug_site(
         self, run: Run, request: Request, programs: Path, library: Path, *, dry: bool
@@ -373,12 +373,8 @@ class SshRun:
     def _fetched(self, host: RemoteHost, run: Run, job: str) -> None:
         into = files.make_folder(self.root / run.outputs)
 
-        def fetch() -> RemoteJobState:
-            outputs.download(host, job, into)
-            host.has_fetched(job)
-            return RemoteJobState("ended")
-
-        retried(host, fetch)
+        retried(host, lambda: outputs.download(host, job, into))
+        host.has_fetched(job)
 
 
 def _left(error: ConnectionLost, name: str) -> UserError:
