@@ -115,7 +115,11 @@ def test_backends_have_a_fact_in_doctor(loop: Loop) -> None:
     assert [fact["name"] for fact in json.loads(out)] == ["spool"]
 
 
-def test_backends_are_listed_and_completed(loop: Loop, registered: Workspace) -> None:
+def test_backends_are_listed_and_completed(
+    loop: Loop, registered: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Other tests may have kept the arguments of commands, without these backends.
+    monkeypatch.setenv("INNERLOOP_CACHE", str(tmp_path / "cache"))
     out, _ = loop("list", "--json")
     (row,) = json.loads(out)
     assert {"nice", "spool"} <= set(row["backends"])

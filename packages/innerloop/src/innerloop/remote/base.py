@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 from .. import local
 from ..local import LocalBackend
 from ..model.run import Backend
-from ..model.settings import remotes
 from ..util.errors import UsageError, UserError, did_you_mean
 from ..util.quick_dataclasses import dataclass
 
@@ -257,6 +256,8 @@ def open_backend(name: str, root: Path, where: Mapping[str, str] | None = None) 
 
 def _machine(name: str) -> str:
     """The machine's name in `ssh:NAME`."""
+    from ..model.settings import remotes  # here, since few commands need it
+
     kind, _, machine = name.partition(":")
     if not remotes.is_name(machine):
         raise UsageError(
@@ -280,6 +281,7 @@ def every(root: Path) -> Iterator[Backend]:
 
 def machine_names(root: Path) -> list[str]:
     """`ssh:NAME` for each machine in the workspace's settings; none for settings that are wrong."""
+    from ..model.settings import remotes
     from ..workspace import loader
 
     try:

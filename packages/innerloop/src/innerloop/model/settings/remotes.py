@@ -17,6 +17,7 @@ from ...util.position import Position
 from ...util.quick_dataclasses import dataclass
 from ...util.toml_positions import position_of
 from ..gpu import WORDS, GpuSetting, parse_setting
+from .settings import RemoteText
 
 # What starts a job there; "none" is a process in an environment made from the lock.
 RemoteEngine = Literal["docker", "podman", "apptainer", "none"]
@@ -28,19 +29,6 @@ DEFAULT_FOLDER = "~/.innerloop"
 _HOST = re.compile(r"(?:[A-Za-z0-9_][\w.+-]*@)?[A-Za-z0-9_\[][\w.:\[\]-]*", re.ASCII)
 _NAME = re.compile(r"[A-Za-z0-9_][\w.-]{0,99}", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-
-
-@dataclass(frozen=True, slots=True)
-class RemoteText:
-    """The unparsed table `remote` of a file, at the path `at`.
-
-    `read` parses it only where it is needed, so that a mistake in it stops no local run.
-    """
-
-    table: Any
-    text: str = field(repr=False)
-    name: str
-    at: tuple[str, ...] = ("remote",)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,6 @@ from ..gpu import AUTO, WORDS, GpuSetting, parse_setting
 from . import adoption, orchestrators
 from .adoption import Adoption
 from .orchestrators import Orchestrators
-from .remotes import RemoteText
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -74,6 +73,19 @@ class ArgoText:
     text: str = field(repr=False)
     name: str
     at: tuple[str, ...] = ("argo",)
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteText:
+    """The unparsed table `remote` of a file, at the path `at`.
+
+    `remotes.read` parses it only where it is needed, so that a mistake in it stops no local run.
+    """
+
+    table: Any
+    text: str = field(repr=False)
+    name: str
+    at: tuple[str, ...] = ("remote",)
 
 
 @dataclass(frozen=True, slots=True)
