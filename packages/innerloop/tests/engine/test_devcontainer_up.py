@@ -113,7 +113,7 @@ def test_down_removes_it_and_keeps_the_caches(opened: Workspace) -> None:
     write = 'mkdir -p "$XDG_CACHE_HOME/pip" && echo kept > "$XDG_CACHE_HOME/pip/x"'
     assert opened.loop("exec", "tiny", "--", "sh", "-c", write).code == 0
     answer = opened.loop("down", "tiny", "--json")
-    assert json.loads(answer.out) == {"removed": [first["container"]]}
+    assert json.loads(answer.out) == {"removed": [first["container"]], "stopped": []}
     assert dev.containers(opened, "tiny") == []
     dev.up(opened)
     read = opened.loop("exec", "tiny", "--", "sh", "-c", 'cat "$XDG_CACHE_HOME/pip/x"')

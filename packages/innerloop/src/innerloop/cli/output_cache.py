@@ -22,7 +22,9 @@ from typing import Any, TextIO, cast
 
 from .. import __version__
 from ..model.source_names import SETTINGS_FILE, SOURCES
+from ..util import regular_files
 from ..util.cache_folder import cache_folder
+from ..util.errors import UserError
 from ..util.printable import printable_streams, raw
 
 PACKAGE = Path(__file__).resolve().parent.parent
@@ -70,7 +72,6 @@ def _store(
 ) -> None:
     """Write an entry, unless a file changes while the command runs."""
     from ..util import files
-    from ..util.errors import UserError
     from ..workspace import text_links
     from ..workspace.loader import WorkspaceFiles
 
@@ -134,9 +135,11 @@ def _may_declare(root: Path) -> bool:
     if os.path.lexists(root / SETTINGS_FILE):
         return True
     try:
-        return b"experiments" in (root / "pyproject.toml").read_bytes()
+        return b"experiments" in regular_files.read_bytes(root / "pyproject.toml")
     except OSError:
         return False
+    except UserError:  # no regular file: the command says what is wrong with it
+        return True
 
 
 def _sources() -> Iterator[list[Any]]:

@@ -16,7 +16,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ..model.source_names import DOCKERFILE, ENVIRONMENT, SETTINGS_FILE, SOURCES
+from ..util import regular_files
 from ..util.cache_folder import cache_folder
+from ..util.errors import UserError
 
 # Two changes of a folder within a clock tick of the file system look like one.
 _SETTLED_NS = 100_000_000
@@ -45,9 +47,11 @@ def _is_plain(root: Path) -> bool:
     if os.path.lexists(root / SETTINGS_FILE):
         return False
     try:
-        return b"experiments" not in (root / "pyproject.toml").read_bytes()
+        return b"experiments" not in regular_files.read_bytes(root / "pyproject.toml")
     except FileNotFoundError:
         return True
+    except UserError:  # no regular file: the loader says what is wrong with it
+        return False
 
 
 def _is_unchanged(folders: dict[str, list[int]]) -> bool:
@@ -72,7 +76,6 @@ def _read(root: Path, path: Path) -> Sequence[str]:
     is_settled = all(state[0] < began - _SETTLED_NS for state in folders.values())
     if is_settled:
         from ..util import files
-        from ..util.errors import UserError
 
         try:
             entry = {"root": str(root), "folders": folders, "names": list(found)}
