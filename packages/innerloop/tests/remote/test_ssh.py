@@ -83,6 +83,9 @@ def place(
 ) -> Iterator[Workspace]:
     made = make_workspace(tmp_path_factory.mktemp("of ssh") / "work space")
     made.env.update(host.env)
+    # A command that is killed leaves an empty folder there.
+    (host.user.home / "tmp").mkdir()
+    made.env["TMPDIR"] = str(host.user.home / "tmp")
     made.write("pyproject.toml", f"[tool.innerloop]\n{SETTINGS}")
     made.write("data/words.txt", "words")
     made.add("line", TRAIN, job=JOB)
