@@ -538,11 +538,16 @@ def test_clean_frees_what_is_there(place: Workspace, host: SshHost, gate: Path) 
     assert place.loop("logs", job, "--follow").code == 0
     assert [path.name for path in host.jobs() if path.name == job] == [job]
     assert place.loop("download", job).code == 0
+    failed = runs(place, "line")[-1].name
     removed = json.loads(place.loop(*clean, "--all").out)["removed"]
     assert {item["kind"] for item in removed} >= {"jobs", "trees", "environments"}
     assert job not in {path.name for path in host.jobs()}
     assert not list(host.folder.glob("blobs/*")) and not list(host.folder.glob("trees/*"))
-    gone = place.loop("status", job)
+    assert "Completed" in place.loop("status", job).out  # as it is known here
+    assert place.loop("logs", job).out == "waiting\nbye\n"
+    assert place.loop("logs", failed).code == 3
+    assert record_of(place.root / "outputs/line" / failed)["exit_code"] == 3
+    gone = place.loop("download", job)
     assert gone.code == 1 and "[remote-job-missing]" in gone.err
     left = place.loop("clean", "--backend", "ssh:gpubox", "jobs", "--all", "--yes")
     assert left.code == 0 and host.jobs() == []

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from .run import SshRun
 
 
+# The error's code for a job that its machine does not have any more.
+MISSING = "remote-job-missing"
+
+
 class Ssh:
     """`where` has the name of the machine ("remote"), and of a job that was sent also where it is."""
 
@@ -129,7 +133,31 @@ class Ssh:
         return job
 
     def status(self, job: str) -> JobStatus:
-        return self._status(self.host.state(self._job(job)), job)
+        try:
+            return self._status(self.host.state(self._job(job)), job)
+        except UserError as error:
+            return self._remembered(job, error)
+
+    def _remembered(self, job: str, error: UserError) -> JobStatus:
+        """What is known here of a job that was cleaned there after its end; else raises the error."""
+        from ...history.recorder import RECORD
+        from ...util import json_records
+        from ...util.json_records import RecordError
+        from .. import submission_store
+        from ..stream_job import ENDED
+
+        record = submission_store.read(self.root, job)
+        if error.code != MISSING or record is None or record.status not in ENDED:
+            raise error
+        ended, code = "", None
+        with suppress(RecordError):
+            run = json_records.read_file(self.root / record.outputs / RECORD)
+            if run is not None:
+                ended, code = run.as_str("ended", ""), run.as_int("exit_code", None)
+        return JobStatus(
+            record.status, job, "command", record.experiment, compute=self.remote, ended=ended,
+            error=f"exit code {code}" if code else "",
+        )  # fmt: skip
 
     def logs(
         self, job: str, on_event: Events, *, with_logs: bool, follow: bool
@@ -143,10 +171,27 @@ class Ssh:
                 on_event({"event": "log", "of": "", "file": "log", "text": decoder.text(chunk)})
 
         follower = JobFollower(self.host, self._job(job))
-        state = follower.to_end(write) if follow else follower.so_far(write)
+        try:
+            state = follower.to_end(write) if follow else follower.so_far(write)
+        except UserError as error:
+            remembered = self._remembered(job, error)
+            text = self._kept_log(job)
+            write(text)
+            return remembered, len(text)
         status = self._status(state, job)
         on_event({"event": "state", "of": "", "state": status.status})
         return status, follower.at
+
+    def _kept_log(self, job: str) -> bytes:
+        """The log beside the run's record; empty without one."""
+        from ...history.recorder import LOG
+        from ...util import regular_files
+        from .. import submission_store
+
+        record = submission_store.read(self.root, job)
+        with suppress(OSError, UserError):
+            return regular_files.read_bytes(self.root / (record.outputs if record else "") / LOG)
+        return b""
 
     def cancel(self, job: str) -> tuple[str, str]:
         before = self.status(job).status
