@@ -23,7 +23,7 @@ from tests.editor.dap import Breakpoints, Connected, Json, Session
 from tests.remote.ssh_host import SshHost, ssh_host
 from tests.support import CI_TOOLS, Started, Workspace, docker, free_port, make_workspace, until
 
-pytestmark = pytest.mark.person
+pytestmark = [pytest.mark.person, pytest.mark.sshd]
 
 SETTINGS = """
 [tool.innerloop.remote.gpubox]
