@@ -287,6 +287,7 @@ def test_ctrl_c_ends_the_run_there(place: Workspace, host: SshHost, gate: Path) 
     assert (folder / "left.txt").read_text() == "kept" and record_of(folder)["exit_code"] == 130
 
 
+@pytest.mark.nightly
 def test_second_ctrl_c_ends_a_run_that_hears_none(
     place: Workspace, host: SshHost, gate: Path
 ) -> None:
@@ -356,6 +357,7 @@ def test_run_goes_on_without_a_connection(place: Workspace, host: SshHost, gate:
     assert (folder / "left.txt").read_text() == "kept"
 
 
+@pytest.mark.nightly
 def test_a_killed_command_leaves_its_run_to_be_followed(
     place: Workspace, host: SshHost, gate: Path
 ) -> None:
