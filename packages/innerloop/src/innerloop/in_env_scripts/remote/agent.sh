@@ -58,7 +58,7 @@ facts() {
   say system "$(uname -s)"
   say machine "$(uname -m)"
   say time "$(date -u +%s)"
-  say free "$(df -Pk "$root" 2>/dev/null | awk 'NR == 2 { print $4 }')"
+  say free "$(free_kilobytes)"
   for program in bash docker podman apptainer singularity python3 rsync uv nvidia-smi \
     nvidia-container-runtime-hook nvidia-cdi-hook; do
     has "$program" && say program "$program"
@@ -253,10 +253,23 @@ launch() {
   done <copies
   trap - EXIT HUP INT TERM
   : >log
-  write_state running || fail "the state cannot be written"
+  write_state running || not_started "the state cannot be written"
   own_session sh "$0" "$root" supervise "$1" </dev/null >/dev/null 2>&1 &
-  while [ ! -s supervisor ]; do nap 0.02; done
+  tries=1500
+  while [ ! -s supervisor ]; do
+    tries=$((tries - 1))
+    [ "$tries" -gt 0 ] || not_started "its supervisor does not start"
+    nap 0.02
+  done
 }
+
+not_started() {
+  [ "$(free_kilobytes)" != 0 ] || printf 'No space left on device\n' >&2
+  cd "$root" && rm -rf "$job"
+  fail "the job was not started: $*"
+}
+
+free_kilobytes() { df -Pk "$root" 2>/dev/null | awk 'NR == 2 { print $4 }'; }
 
 nap() { sleep "$1" 2>/dev/null || sleep 1; }
 
@@ -288,7 +301,7 @@ boot() {
 supervise() {
   job=$root/jobs/$1
   date -u +%s >"$job/started"
-  printf '%s %s\n' "$$" "$(boot)" >"$job/supervisor"
+  printf '%s %s\n' "$$" "$(boot)" >"$job/supervisor" && [ -s "$job/supervisor" ] || exit 1
   trap : HUP INT TERM
   limit=
   [ -f "$job/limit" ] && read -r limit <"$job/limit"
