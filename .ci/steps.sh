@@ -393,13 +393,13 @@ rootless_tools() {
     chmod 0666 /dev/net/tun /dev/fuse
 }
 
-# OpenSSH's server, unpacked and not installed: its service is not started.
+# OpenSSH's server and rsync, unpacked and not installed: its service is not started.
 ssh_server() {
     local folder=$CI_TOOLS/sshd name
-    [ -x "$folder/usr/sbin/sshd" ] && there ssh ssh-keygen && return
+    [ -x "$folder/usr/sbin/sshd" ] && [ -x "$folder/usr/bin/rsync" ] && there ssh ssh-keygen && return
     there ssh ssh-keygen || install openssh-client
     mkdir -p "$folder"
-    for name in libwrap0 openssh-server; do
+    for name in libwrap0 openssh-server libpopt0 rsync; do
         debian_package "$name" "$folder"
     done
     [ -x "$folder/usr/sbin/sshd" ]

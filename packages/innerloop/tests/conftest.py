@@ -71,6 +71,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "registry: needs an image registry to run")
     config.addinivalue_line("markers", "cluster: needs openssl, for a Kubernetes API on loopback")
     config.addinivalue_line("markers", "mounts: needs root, to mount what only a test sees")
+    config.addinivalue_line("markers", "sshd: needs OpenSSH's client, and its server unpacked")
     config.addinivalue_line("markers", "person: needs root, to act as the user with UID 1000")
     config.addinivalue_line(
         "markers", "nightly: long; only with `packages/innerloop/test --nightly`"
@@ -220,6 +221,13 @@ def _no_person() -> str:
 
 
 @functools.cache
+def _no_sshd() -> str:
+    if not (CI_TOOLS / "sshd/usr/sbin/sshd").exists():
+        return f"{CI_TOOLS}/sshd lacks sshd (.ci/steps.sh has the step ssh_server)"
+    return "" if shutil.which("ssh-agent") else "OpenSSH's client is not on PATH"
+
+
+@functools.cache
 def _no_shells() -> str:
     missing = [name for name in ("bash", "zsh", "fish", "dash") if shutil.which(name) is None]
     return f"{' and '.join(missing)} not on PATH (.ci/steps.sh installs them)" if missing else ""
@@ -255,6 +263,7 @@ LACKING = {
     "workflows": _no_workflow_checkers,
     "typescript": _no_typescript,
     "person": _no_person,
+    "sshd": _no_sshd,
     "engine": _no_own_engine,
     "cluster": _no_cluster,
     "mounts": _no_mounts,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from innerloop.doctor.gpu_checks import cuda_of, cuda_of_image, driver_of, runs_on
+from innerloop.model.cuda import cuda_of, cuda_of_image, driver_of, runs_on
 
 SMI = """
 +-----------------------------------------------------------------------------------------+

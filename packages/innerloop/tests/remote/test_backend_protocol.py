@@ -22,6 +22,8 @@ from innerloop.remote import base
 from innerloop.remote.argo.backend import Argo
 from innerloop.remote.azureml.backend import AzureML
 from innerloop.remote.base import RemoteBackend
+from innerloop.remote.ssh.backend import Ssh
+from innerloop.remote.ssh.run import SshRun
 from tests.remote import nice_backend
 from tests.remote.spool_backend import Spool
 from tests.support import ROOT, Workspace
@@ -34,7 +36,8 @@ pathlib.Path("outputs/priority.txt").write_text(str(os.nice(0)))
 
 # mypy holds that each backend has the protocol's functions.
 LOCAL: tuple[LocalBackend, ...] = (docker, apptainer, venv, in_container, nice_backend)
-REMOTE: tuple[type[RemoteBackend], ...] = (AzureML, Argo, Spool)
+MACHINE: base.MachineRun = SshRun(ROOT, "gpubox")
+REMOTE: tuple[type[RemoteBackend], ...] = (AzureML, Argo, Spool, Ssh)
 
 
 @pytest.fixture
@@ -112,7 +115,11 @@ def test_backends_have_a_fact_in_doctor(loop: Loop) -> None:
     assert [fact["name"] for fact in json.loads(out)] == ["spool"]
 
 
-def test_backends_are_listed_and_completed(loop: Loop, registered: Workspace) -> None:
+def test_backends_are_listed_and_completed(
+    loop: Loop, registered: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Other tests may have kept the arguments of commands, without these backends.
+    monkeypatch.setenv("INNERLOOP_CACHE", str(tmp_path / "cache"))
     out, _ = loop("list", "--json")
     (row,) = json.loads(out)
     assert {"nice", "spool"} <= set(row["backends"])
@@ -123,11 +130,56 @@ def test_backends_are_listed_and_completed(loop: Loop, registered: Workspace) ->
 
     assert words("run", "line") == {"auto", "in-container", "docker", "apptainer", "venv", "nice"}
     assert words("submit", "line") == {"azureml", "argo", "spool"}
+    registered.write("pyproject.toml", "[tool.innerloop.remote.gpubox]\n")
+    assert words("submit", "line") == {"azureml", "argo", "spool", "ssh:gpubox"}
+    assert "ssh:gpubox" in words("run", "line") - words("test", "line")
 
 
 def test_run_on_remote_backend_names_submit(loop: Loop) -> None:
     _, err = loop("run", "line", "--backend", "spool", code=2)
     assert "loop submit EXP --backend spool" in err and "[backend-remote]" in err
+
+
+def test_machine_is_named_where_one_is_needed(loop: Loop) -> None:
+    for words in (("run", "line"), ("submit", "line"), ("doctor",), ("clean",), ("open", "line")):
+        assert "[machine-missing]" in loop(*words, "--backend", "ssh", code=2)[1]
+        assert "[machine-missing]" in loop(*words, "--backend", "ssh:-oX", code=2)[1]
+    for verb in ("test", "terminal", "jupyter"):
+        assert "[backend-remote]" in loop(verb, "line", "--backend", "ssh:gpubox", code=2)[1]
+    assert "[invalid-arguments]" in loop("submit", "line", "--backend", "argo:x", code=2)[1]
+
+
+def test_machine_of_the_settings_is_a_backend_like_others(
+    loop: Loop, registered: Workspace
+) -> None:
+    text = registered.read("pyproject.toml")
+    registered.write("pyproject.toml", f'{text}\n[tool.innerloop.remote.gpubox]\nhost = "far"\n')
+    loop("sync")
+    registered.write(".env", "MINE=here\n")
+    registered.write("src/line/.env", "PASSWORD=abcdefgh12345678\n")
+    out, _ = loop("run", "line", "--backend", "ssh:gpubox", "--dry-run", "--json")
+    request = json.loads(out)
+    assert "MINE" not in request["env"]
+    assert any("src/line/.env to gpubox, which looks" in note for note in request["notes"])
+    assert "[secret-suspected]" in loop("submit", "line", "--backend", "ssh:gpubox", code=1)[1]
+    assert request["argv"][:2] == ["docker", "run"] and request["compute"] == "gpubox"
+    assert any("it is sent to the host far" in note for note in request["notes"])
+    (parity,) = json.loads(loop("parity", "line", "--json")[0])
+    column = parity["backends"]["ssh:gpubox"]
+    assert column["command"]["same"] and parity["unexplained"] == []
+    facts = {fact["name"]: fact["what"] for fact in json.loads(loop("doctor", "--json")[0])}
+    assert facts["backend ssh:gpubox"].startswith("the host far")
+    assert "ssh:gpubox" in json.loads(loop("list", "--json")[0])[0]["backends"]
+    registered.write("src/line/innerloop.toml", "[remote.gpubox.data]\nmore = '/x'\n")
+    (finding,) = json.loads(loop("check", "line", "--json")[0])
+    assert (finding["code"], finding["line"]) == ("input-undeclared", 2)
+    registered.write("src/line/innerloop.toml", "[remote.gpubox]\nhost = 3\n")
+    (finding,) = json.loads(loop("check", "line", "--json", code=1)[0])
+    assert (finding["code"], finding["line"]) == ("setting-invalid", 2)
+    assert "[setting-invalid]" in loop("run", "line", "--backend", "ssh:gpubox", code=1)[1]
+    options: list[tuple[str, ...]] = [("--trials", "2"), ("--debug",)]
+    for option in options:
+        assert "[option-not-applicable]" in loop("run", "line", "--detach", *option, code=2)[1]
 
 
 def test_remote_backend_from_submit_to_download(loop: Loop, registered: Workspace) -> None:

@@ -129,6 +129,11 @@ def _values(argument: Argument, line: Line) -> Iterator[Candidate]:
     name = line.before[0]
     if argument.choices:
         yield from map(Candidate, argument.choices)
+        if argument.dest == "backend":
+            from ..remote import base
+
+            if base.A_MACHINE in argument.text:
+                yield from map(Candidate, base.machine_names(line.root))
     elif argument.metavar == "EXP" and name == "runs" and len(line.before) > 1:
         yield from _runs(line)
     elif argument.metavar == "EXP":

@@ -209,7 +209,7 @@ def of_deploy_folder(
 
 
 def _of_settings(workspace: Workspace, name: str, job: Job | None = None) -> list[Finding]:
-    """The findings of the `[schedule]` that starts an experiment's job file, and of `[argo]`.
+    """The findings of the `[schedule]` that starts an experiment's job file, of `[argo]` and `[remote]`.
 
     `name` is "" for a job file of none; `job` is what the file holds, where it has been read. The list
     is empty if the job file itself cannot be read.
@@ -218,14 +218,15 @@ def _of_settings(workspace: Workspace, name: str, job: Job | None = None) -> lis
         return []
     try:
         experiment = loader.open_experiment(workspace, name)
-        if experiment.settings.schedule is None and not experiment.settings.argo:
+        settings = experiment.settings
+        if settings.schedule is None and not settings.argo and not settings.remote:
             return []
         if job is None and experiment.has_job:
             job = loader.open_job(workspace, experiment)
     except UserError as error:
         is_of_settings = error.where.startswith(workspace.paths_of(name).settings)
         return [finding_of(error)] if is_of_settings else []
-    from ..model.lint import argo_rules, schedule_rules
+    from ..model.lint import argo_rules, remote_rules, schedule_rules
 
     disk = loader.WorkspaceFiles(Path(workspace.root))
     read, find = disk.read, disk.find_asset
@@ -234,5 +235,6 @@ def _of_settings(workspace: Workspace, name: str, job: Job | None = None) -> lis
         *checked.findings,
         *argo_rules.of_experiment(experiment, job, read, find),
         *argo_rules.of_schedule(experiment, job, checked.schedule, read, find),
+        *remote_rules.of_experiment(experiment, job),
     ]
     return list(dict.fromkeys(findings))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from math import inf
 
 from ..doctor import cleanup
 from ..doctor.cleanup import DEFAULT_KINDS, KINDS, Removable, readable
-from ..model.workspace import Workspace
+from ..remote import base
 from ..util import argtypes, console, tables
 from ..util.errors import UsageError
 from ..workspace import loader
@@ -22,6 +22,7 @@ EXAMPLES = """examples:
   loop clean images --all --yes        one kind, without a question
   loop clean outputs --older-than 30   outputs of runs at least 30 days old
   loop clean --dry-run [--json]        only lists it
+  loop clean --backend ssh:gpubox      what is on that machine and no longer needed; --all: the rest
 
 Only things with this workspace's label or name are removed, never those of another clone, and no
 running container. Outputs are removed only if you name them. Docker's build cache is shared:
@@ -34,6 +35,9 @@ DAYS = partial(argtypes.span, of="days", such_as=30, fits=lambda number: 0 <= nu
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "kinds", nargs="*", metavar="WHAT", help=f"{', '.join(KINDS)}; default: all but outputs"
+    )
+    base.add_backend_argument(
+        parser, f"what is on this machine (ssh:NAME); WHAT is {', '.join(THERE)}"
     )
     parser.add_argument("--all", action="store_true", help="not only what is outdated")
     parser.add_argument(
@@ -49,6 +53,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.backend:
+        return _elsewhere(args)
     if unknown := [kind for kind in args.kinds if kind not in KINDS]:
         raise UsageError(
             f'there is no kind "{unknown[0]}" to clean',
@@ -62,10 +68,51 @@ def run(args: argparse.Namespace) -> int:
     if not args.dry_run:
         cleanup.sweep()
     items = cleanup.find(workspace, kinds, args.older_than)
+    return _carry_out(args, items, partial(cleanup.remove, workspace))
+
+
+# What `--backend ssh:NAME` cleans.
+THERE = ("jobs", "trees", "environments", "images")
+
+
+def _elsewhere(args: argparse.Namespace) -> int:
+    """What is on a machine elsewhere; outputs that were not downloaded only by name."""
+    if unknown := [kind for kind in args.kinds if kind not in THERE]:
+        raise UsageError(
+            f'there is no kind "{unknown[0]}" to clean on a machine elsewhere',
+            code="unknown-name",
+            hint=f"Name one of {', '.join(THERE)}",
+        )
+    with base.machine(args.backend, args.root) as machine:
+        items = [
+            Removable(item.kind, item.name, item.key, item.size, item.why, item.outdated, item.kept)
+            for item in machine.removable()
+            if item.kind in (args.kinds or THERE)
+        ]
+        if not args.kinds:
+            left = [item for item in items if item.kind == "jobs" and not item.outdated]
+            items = [item for item in items if item not in left]
+            if left:
+                console.say(
+                    f"{len(left)} jobs run or have outputs that were not downloaded: they stay, "
+                    "unless you name `jobs` and --all"
+                )
+
+        def remove(item: Removable) -> str:
+            fields = (item.kind, item.name, item.key, item.size, item.why, item.outdated, item.kept)
+            return machine.remove(base.RemoteItem(*fields))
+
+        return _carry_out(args, items, remove)
+
+
+Remove = Callable[[Removable], str]
+
+
+def _carry_out(args: argparse.Namespace, items: Sequence[Removable], remove: Remove) -> int:
     selected = [item for item in items if (item.outdated or args.all) and not item.kept]
     kept = [item for item in items if (item.outdated or args.all) and item.kept]
     if args.json:
-        return _json(workspace, selected, kept, act=args.yes and not args.dry_run)
+        return _json(remove, selected, kept, act=args.yes and not args.dry_run)
     _show(selected, kept, rest=[item for item in items if not item.outdated and not args.all])
     if not selected or args.dry_run:
         return 0
@@ -74,7 +121,7 @@ def run(args: argparse.Namespace) -> int:
     if not args.yes and not console.agreed(question):
         print("nothing was changed")
         return 0
-    return _remove(workspace, selected)
+    return _remove(remove, selected)
 
 
 def _show(
@@ -100,11 +147,11 @@ def _name(item: Removable) -> str:
     return f"{item.name[:24]}…" if item.kind == "volumes" else item.name
 
 
-def _remove(workspace: Workspace, selected: Sequence[Removable]) -> int:
+def _remove(remove: Remove, selected: Sequence[Removable]) -> int:
     """Containers are removed before their images."""
     freed, failed = 0, 0
     for item in selected:
-        if reason := cleanup.remove(workspace, item):
+        if reason := remove(item):
             failed += 1
             console.say(f"{item.name} stays: {reason}")
         else:
@@ -115,9 +162,9 @@ def _remove(workspace: Workspace, selected: Sequence[Removable]) -> int:
 
 
 def _json(
-    workspace: Workspace, selected: Sequence[Removable], kept: Sequence[Removable], *, act: bool
+    remove: Remove, selected: Sequence[Removable], kept: Sequence[Removable], *, act: bool
 ) -> int:
-    reasons = {item.key: cleanup.remove(workspace, item) for item in selected} if act else {}
+    reasons = {item.key: remove(item) for item in selected} if act else {}
     removed = [item for item in selected if not reasons.get(item.key)]
     failed = [item for item in selected if reasons.get(item.key)]
     value = {

@@ -36,6 +36,7 @@ EXAMPLES = """examples:
   loop doctor --json     an array of {state, name, what, hint}
   loop doctor --azure    the Azure ML workspace: configuration, sign-in, computes, quota
   loop doctor --argo     the cluster: kubeconfig, Argo Workflows, permissions, GPUs
+  loop doctor --backend ssh:gpubox    the machine: connection, engine, GPU, disk, clock
 
 The exit code is 1 if something does not work.
 """
@@ -75,9 +76,7 @@ COLOURS = {"ok": "32", "note": "33", "bad": "31"}
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="one JSON array on stdout")
-    parser.add_argument(
-        "--backend", choices=tuple(base.BACKENDS), help="check this remote backend instead"
-    )
+    base.add_backend_argument(parser, "check this remote backend instead (ssh:NAME: a machine)")
     for option, name in (("--azure", "azureml"), ("--argo", "argo")):
         parser.add_argument(
             option,

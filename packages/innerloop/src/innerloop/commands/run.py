@@ -15,12 +15,13 @@ from ..model.lint.finding import Finding
 from ..model.run import Run
 from ..model.workspace import Workspace
 from ..remote import base
-from ..runner import device_claims, dry_run, execute, gpu_option, preflight
+from ..runner import device_claims, dry_run, gpu_option
 from ..util import argtypes, console, selection
 from ..util.errors import UsageError
 from ..workspace import loader
 
 if TYPE_CHECKING:
+    from ..runner import execute
     from ..runner.debug_session import DebugSession
 
 EXAMPLES = """backends:
@@ -29,6 +30,7 @@ EXAMPLES = """backends:
   apptainer      the same as a container of Apptainer or Singularity, for HPC machines
   venv           a cached environment from environment/requirements.txt
   auto           the first available of in-container, docker, apptainer, venv (the default)
+  ssh:NAME       a machine of [remote.NAME], or a host of ~/.ssh/config; outputs come back
 
 examples:
   loop run digit_recognition
@@ -38,6 +40,7 @@ examples:
   loop run digit_recognition --script evaluate.py -- --verbose
   loop run digit_recognition --dry-run --json             what would happen, as JSON
   loop run digit_recognition --gpus none                  the CPU; or all, 2, 0,2, device=0
+  loop run digit_recognition --backend ssh:gpubox --detach   leaves it running there
   loop run digit_recognition --debug                      waits for a debugger (F5 does it for you)
   loop run jobs/train.yml                     a job file anywhere in the workspace
   loop run EXP --file other.yml               another job file of an experiment
@@ -68,7 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="EXP",
         help="an experiment, or the path of a job file (default: the folder you are in)",
     )
-    base.add_run_argument(parser)
+    base.add_run_argument(parser, machines=True)
     gpu_option.add_argument(parser)
     parser.add_argument("--file", help=f"the job file in EXP's folder (default: {JOB_FILE})")
     parser.add_argument(
@@ -94,6 +97,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=argtypes.port,
         metavar="N",
         help="with --debug: the port; an error if it is in use",
+    )
+    parser.add_argument(
+        "--detach", action="store_true", help="with ssh:NAME: leave it running there"
     )
     dry_run.add_arguments(parser)
     parser.add_argument(
@@ -126,19 +132,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    if not args.debug:
-        return _run(args)
-    from ..runner import debug
+    with base.runnable(args.backend, args.root, dry=args.dry_run) as args.backend:
+        if not args.debug:
+            return _run(args)
+        from ..runner import debug
 
-    return debug.in_session(partial(_run, args), args.root, args.experiment, args.file)
+        return debug.in_session(partial(_run, args), args.root, args.experiment, args.file)
 
 
 def _run(args: argparse.Namespace, session: DebugSession | None = None) -> int:
+    # Here, so that a connection begins before they are imported.
+    from ..runner import execute, preflight
+
     dry_run.require_dry(args)
     workspace = loader.open_workspace(args.root)
     experiment, file = loader.choose_job(workspace, args.experiment, args.file, args.cwd)
     experiment = gpu_option.applied(experiment, args.gpus)
-    if not args.dry_run and args.trials is None:
+    is_here = isinstance(args.backend, str)
+    if is_here and not args.dry_run and args.trials is None:
         experiment = device_claims.for_run(experiment, console.say)
     job = loader.open_job(workspace, experiment, file, args.set)
     if args.ask:
@@ -170,7 +181,23 @@ def _run(args: argparse.Namespace, session: DebugSession | None = None) -> int:
         return 0
     if values:
         console.say(f"one trial: {dry_run.assignments(values)}")
-    return _carry_out(args, started)
+    return _detached(args, started) if args.detach else _carry_out(args, started)
+
+
+def _detached(args: argparse.Namespace, started: execute.Started) -> int:
+    """Leave the run on the machine where it goes; the job's name is all of stdout."""
+    from ..runner import execute
+
+    machine: base.MachineRun = args.backend
+    execute.announce(started)
+    job = machine.left_running(started.run, started.request)
+    print(job.name, flush=True)
+    console.say(
+        f"it runs on {job.compute}: `scripts/loop logs {job.name} --follow` shows its output, "
+        f"`scripts/loop download {job.name}` brings its outputs, `scripts/loop cancel {job.name}` "
+        "stops it"
+    )
+    return 0
 
 
 def chosen_step(job: Job) -> str | None:
@@ -190,10 +217,13 @@ def _debugged(
         return started
     from ..runner import debug
 
-    return debug.prepare(started, args.port, args.dry_run, session)
+    machine = None if isinstance(args.backend, str) else args.backend
+    return debug.prepare(started, args.port, args.dry_run, session, machine)
 
 
 def _carry_out(args: argparse.Namespace, started: execute.Started) -> int:
+    from ..runner import execute
+
     if not args.debug:
         return execute.carry_out(started)
     from ..runner import debug
@@ -208,6 +238,8 @@ def _plan(
     job: Job,
     findings: Sequence[Finding],
 ) -> Run:
+    from ..runner import execute, preflight
+
     notes = (preflight.warning(findings, job), preflight.outdated_lock(findings))
     return execute.plan(
         workspace,
@@ -219,6 +251,7 @@ def _plan(
         processes=args.processes,
         errors=preflight.errors(findings),
         notes=[note for note in notes if note],
+        elsewhere={} if isinstance(args.backend, str) else args.backend.elsewhere(experiment),
         dry=args.dry_run,
     )
 
@@ -230,7 +263,7 @@ def _sweep(
     job: Job,
     findings: Sequence[Finding],
 ) -> int:
-    from ..runner import sweep_executor
+    from ..runner import execute, sweep_executor
 
     drawn = sweep_executor.draw(job, args.trials, args.seed)
     first = _plan(
@@ -254,7 +287,7 @@ def _pipeline(
     job: Job,
     session: DebugSession | None,
 ) -> int:
-    from ..runner import pipeline_executor, pipeline_plan
+    from ..runner import execute, pipeline_executor, pipeline_plan
 
     planned = pipeline_plan.plan(
         workspace,
@@ -307,6 +340,8 @@ def _check_options(args: argparse.Namespace, job: Job) -> None:
                 hint=f"Name a {kinds[0]} job with --file, or omit {option}",
             )
     is_pipeline = job.kind == "pipeline"
+    if args.detach:
+        _require_detachable(args, is_pipeline)
     if args.port is not None and not args.debug:
         raise _not_applicable("--port is the debugger's port", "Add --debug")
     if args.debug and args.trials is not None:
@@ -322,6 +357,17 @@ def _check_options(args: argparse.Namespace, job: Job) -> None:
         raise _not_applicable("a pipeline has steps and no script", "Omit --script")
     if is_pipeline and args.rest and not args.step:
         raise _not_applicable("arguments after -- go to one command", "Name its step with --step")
+
+
+def _require_detachable(args: argparse.Namespace, is_pipeline: bool) -> None:
+    if isinstance(args.backend, str):
+        raise _not_applicable(
+            "--detach leaves a run on a machine elsewhere", "Add --backend ssh:NAME"
+        )
+    if args.debug or args.trials is not None or is_pipeline:
+        raise _not_applicable(
+            "--detach is for one run of a command job", "Omit it, or --debug and --trials"
+        )
 
 
 def _not_applicable(what: str, hint: str) -> UsageError:

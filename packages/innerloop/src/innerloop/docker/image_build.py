@@ -232,7 +232,7 @@ class BuildLog:
     def end(self, ok: bool) -> None:
         self._progress.end()
         if ok:
-            done = "built" if self._doing == "building" else "pulled"
+            done = {"building": "built", "installing": "installed"}.get(self._doing, "pulled")
             self._progress.line(f"innerloop: {done} in {self._progress.seconds:.0f} s")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator
 
 from ..docker import gpu_handover, gpu_trial, gpus
@@ -11,14 +10,13 @@ from ..docker.engine import Engine, image_ids
 from ..docker.gpu_handover import NoHandover
 from ..docker.image_build import image_of
 from ..local import process_gpus
+from ..model.cuda import Version, cuda_of, cuda_of_image, driver_of, runs_on
 from ..model.experiment import Experiment
 from ..model.gpu import AUTO
 from ..util import files, host_gpus, nvml, process
 from ..util.errors import UserError
 from ..util.host_gpus import HostGpus
 from .checks import PATIENCE, Checkup, Fact
-
-Version = tuple[int, int]
 
 
 def the_gpu(checkup: Checkup) -> Iterator[Fact]:
@@ -131,42 +129,6 @@ def _cuda(checkup: Checkup, experiment: Experiment, driver: Version | None) -> I
         what = f"{_text(needed)}, but the driver supports up to {_text(driver)}: training would use the CPU"
         hint = "Update the NVIDIA driver, or lock a torch built for an older CUDA"
         yield Fact("bad", name, what, hint)
-
-
-def driver_of(text: str) -> tuple[str, Version | None]:
-    """The driver's version and the newest CUDA that it supports, from the output of nvidia-smi.
-
-    "?" and None if they are not in it.
-    """
-    driver = re.search(r"Driver Version:\s*([\d.]+)", text)
-    cuda = re.search(r"CUDA Version:\s*(\d+)\.(\d+)", text)
-    return driver[1] if driver else "?", (int(cuda[1]), int(cuda[2])) if cuda else None
-
-
-def cuda_of(requirements: str) -> Version | None:
-    """The CUDA that a lock installs with torch or jax; None without CUDA."""
-    match = re.search(
-        r"^nvidia-cuda-runtime(?:-cu\d+)?==(\d+)\.(\d+)", requirements, re.MULTILINE | re.IGNORECASE
-    )
-    return (int(match[1]), int(match[2])) if match else None
-
-
-def cuda_of_image(image: str) -> Version | None:
-    """The CUDA version in an image's name; None without CUDA.
-
-    Such names are "nvidia/cuda:12.4.1-runtime-ubuntu22.04" and
-    "pytorch/pytorch:2.6.0-cuda12.4-cudnn9-runtime".
-    """
-    match = re.search(r"cuda[:-]?(\d+)\.(\d+)", image)
-    return (int(match[1]), int(match[2])) if match else None
-
-
-def runs_on(driver: Version, needed: Version) -> bool:
-    """Whether a driver runs a program: within a major version, any driver of that version does.
-
-    Source: NVIDIA, "CUDA Compatibility", minor version compatibility (since CUDA 11).
-    """
-    return driver >= needed or (driver[0] == needed[0] and needed[0] >= 11)
 
 
 def _text(version: Version | None) -> str:

@@ -102,6 +102,7 @@ def recorded(run: Run, request: Request) -> Iterator[Ending]:
             console.say(f"the record does not have the state of the code: {error}")
         if not is_lost:
             seconds = round(time.monotonic() - began, 3)
+            record.values.pop("status", None)
             error = record.end(ended=now(), seconds=seconds, exit_code=ending.code)
             if error is not None:
                 console.say(
@@ -186,6 +187,9 @@ def describe(run: Run, request: Request) -> dict[str, Any]:
         "seconds": None,
         "exit_code": None,
     }
+    if request.compute:
+        # Without this process the run goes on there: its end is not this machine's to find.
+        record |= {"compute": request.compute, "status": "Running"}
     return {key: request.redaction.tree(value) for key, value in record.items()}
 
 

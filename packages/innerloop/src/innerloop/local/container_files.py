@@ -43,7 +43,7 @@ class ContainerFiles:
 
 def of(run: Run) -> ContainerFiles:
     root = posixpath.join("/workspaces", run.workspace.name)
-    cwd = _cwd(run, root)
+    cwd = cwd_of(run, root)
     targets = {name: _target(run, name, path, root) for name, path in run.data.items()}
     resolved = resolve(run, lambda name, _: targets[name], lambda name: f"{cwd}/outputs/{name}")
     return ContainerFiles(cwd, tuple(_mounts(run, cwd, root, targets)), resolved)
@@ -78,7 +78,7 @@ def _with_outside_links(run: Run, planned: Request, context: ContainerContext) -
         # A link of the code that leads out of the workspace is an error.
         code = run.contents[""]
         links = tuple(link for link in code.links if is_within(link.target, real))
-        folders.append((replace(code, links=links), _cwd(run, root)))
+        folders.append((replace(code, links=links), cwd_of(run, root)))
     found = link_mounts.plan(
         folders,
         [Mount(os.path.realpath(mount.source), mount.target) for mount in container.mounts],
@@ -110,9 +110,9 @@ def _with_hook(run: Run, planned: Request, context: ContainerContext) -> Request
     if container is None or not folders:
         return planned
     root = posixpath.join("/workspaces", run.workspace.name)
-    cwd = _cwd(run, root)
+    cwd = cwd_of(run, root)
     targets = {
-        posixpath.join(cwd, path): _path_in_container(run, target, root, "code")
+        posixpath.join(cwd, path): path_in_container(run, target, root, "code")
         for path, target in folders.items()
     }
     added = import_hook.variables(targets, container.env, import_hook.CONTAINER_PROGRAMS, ":")
@@ -139,24 +139,24 @@ def links_outside(links: Sequence[Link]) -> list[UserError]:
 
 
 # A job's command is a text for bash; where the image has no bash, sh understands most of them.
-_OR_SH = 'exec "$(command -v bash || echo sh)" -c "$0"'
+OR_SH = 'exec "$(command -v bash || echo sh)" -c "$0"'
 
 
 def command(run: Run, resolved: ResolvedCommand, *, is_root: bool) -> tuple[str, ...]:
     """The words to start. A user who is not root first gets a home and a name: see `LOGIN`."""
     login = "" if is_root else container_user.LOGIN
     if resolved.is_single and run.shell == "bash":
-        return ("sh", "-c", login + _OR_SH, resolved.command)
+        return ("sh", "-c", login + OR_SH, resolved.command)
     if login:
         return ("sh", "-c", f'{login}exec "$0" "$@"', *resolved.argv)
     return resolved.argv
 
 
-def _cwd(run: Run, root: str) -> str:
+def cwd_of(run: Run, root: str) -> str:
     """The code root, or the run's empty scratch folder when the job has no code folder."""
     if run.code is None or run.code_is_file:
         return posixpath.join(root, run.work)
-    return _path_in_container(run, run.code, root, "code")
+    return path_in_container(run, run.code, root, "code")
 
 
 @contextmanager
@@ -333,7 +333,7 @@ def _folders(run: Run) -> list[tuple[str, str]]:
         if link.is_inside and os.path.isdir(source):
             pairs.append((source, posixpath.normpath(posixpath.join(root, link.target))))
     if run.has_code_folder and run.code is not None:
-        pairs.append((run.code, _path_in_container(run, run.code, root, "code")))
+        pairs.append((run.code, path_in_container(run, run.code, root, "code")))
     return list(dict.fromkeys(pairs))
 
 
@@ -366,10 +366,10 @@ def _environment_on_disk(root: Path, mount: Mount) -> Path:
 
 
 def _target(run: Run, name: str, path: str, root: str) -> str:
-    return _path_in_container(run, path, root, f"inputs/{name}")
+    return path_in_container(run, path, root, f"inputs/{name}")
 
 
-def _path_in_container(run: Run, path: str, root: str, otherwise: str) -> str:
+def path_in_container(run: Run, path: str, root: str, otherwise: str) -> str:
     """A path of this machine as the container has it.
 
     A path inside the workspace keeps its position below `root`, any other appears below

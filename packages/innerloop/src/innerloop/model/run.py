@@ -109,7 +109,8 @@ class Request:
     says which fact chose the backend, and which one decided about `gpu`. `grants` are clauses ("it reads ...") about what the backend
     gives to the job of this machine, beyond what the job file says. `processes` holds the own variables of each process of a
     distributed job; the request's `env` is that of the first one. `secrets` are variables for the
-    engine's client that are never printed. `redaction` masks what is known to be secret in all that
+    engine's client that are never printed. `compute` is the machine elsewhere that runs it, "" for this
+    one. `redaction` masks what is known to be secret in all that
     is printed or recorded of it.
     """
 
@@ -128,6 +129,7 @@ class Request:
     processes: tuple[Mapping[str, str], ...] = ()
     gpu: Gpu = NO_GPU
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    compute: str = ""
     redaction: Redaction = NO_REDACTION
 
     @property
@@ -139,8 +141,9 @@ class Request:
 
     @property
     def engine_container(self) -> ContainerSpec | None:
-        """The container if an engine keeps it, beside its client; None for one without an engine."""
+        """The container if this machine's engine keeps it, beside its client; None for any other."""
         is_kept = self.container is not None and self.container.starter is None
+        is_kept = is_kept and not self.compute
         return self.container if is_kept else None
 
     @property
@@ -188,6 +191,7 @@ class Request:
         document = {
             "experiment": self.experiment,
             "backend": self.backend,
+            **({"compute": self.compute} if self.compute else {}),
             "why": self.why,
             "command": self.command,
             "argv": list(self.plain_argv),

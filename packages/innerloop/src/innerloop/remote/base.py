@@ -8,11 +8,13 @@ from __future__ import annotations
 import argparse
 import importlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 from .. import local
+from ..local import LocalBackend
 from ..model.run import Backend
 from ..util.errors import UsageError, UserError, did_you_mean
 from ..util.quick_dataclasses import dataclass
@@ -21,7 +23,9 @@ if TYPE_CHECKING:
     from ..model.experiment import Experiment
     from ..model.jobs.job import Job
     from ..model.lint.finding import Finding
+    from ..model.run import Request, Run
     from ..model.workspace import Workspace
+    from ..runner.debug import DebugSite
     from .snapshot import SuspectedSecret
     from .submission_store import SubmittedJob
 
@@ -31,7 +35,13 @@ if TYPE_CHECKING:
 BACKENDS: dict[str, str] = {
     "azureml": "innerloop.remote.azureml.backend",
     "argo": "innerloop.remote.argo.backend",
+    "ssh": "innerloop.remote.ssh.backend",
 }
+# Those whose jobs go to a machine that the settings name: `--backend ssh:NAME`. `loop run` runs a job
+# there to its end.
+OF_MACHINES = ("ssh",)
+# What the help of `--backend` says where it takes a machine.
+A_MACHINE = "ssh:NAME"
 # Where `loop submit` sends a job, and where a job is that was not submitted from here.
 DEFAULT = "azureml"
 
@@ -182,45 +192,183 @@ class RemoteBackend(Backend, Protocol):
         """Facts for `loop doctor`, each as soon as it is known."""
 
 
+class MachineRun(LocalBackend, Protocol):
+    """A machine elsewhere, as `loop run` uses it: it runs a job to its end and brings its outputs."""
+
+    def elsewhere(self, experiment: Experiment) -> Mapping[str, str]:
+        """The inputs whose data are on the machine already, by their paths there."""
+
+    def left_running(self, run: Run, request: Request) -> SubmittedJob:
+        """Starts the run and leaves it running there."""
+
+    def checkout(self, workspace: Workspace, experiment: Experiment) -> tuple[str, str]:
+        """Send the experiment's code, for an editor there. The host and the folder's absolute path."""
+
+    def debug_site(
+        self, run: Run, request: Request, programs: Path, library: Path, *, dry: bool
+    ) -> DebugSite:
+        """Where the debugger is there: see `runner.debug.DebugMachine`."""
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteItem:
+    """Something on a machine elsewhere that can be removed, as `doctor.cleanup.Removable` is here."""
+
+    kind: str
+    name: str
+    key: str
+    size: int
+    why: str
+    outdated: bool
+    kept: str = ""
+
+
+class MachineBackend(RemoteBackend, Protocol):
+    @property
+    def run(self) -> MachineRun: ...
+
+    def connect(self) -> None:
+        """Start to connect, without waiting for it. Raises nothing."""
+
+    def removable(self) -> Sequence[RemoteItem]: ...
+
+    def remove(self, item: RemoteItem) -> str:
+        """Remove it. Returns "" or why that failed."""
+
+
 def open_backend(name: str, root: Path, where: Mapping[str, str] | None = None) -> RemoteBackend:
-    """`where` names the workspace or cluster that a job was sent to; None for the configured one."""
-    if name not in BACKENDS:
+    """`where` names the workspace or cluster that a job was sent to; None for the configured one.
+
+    A backend of machines has the machine's name after a colon, unless `where` names it.
+    """
+    kind, colon, _ = name.partition(":")
+    if kind not in BACKENDS or (colon and kind not in OF_MACHINES):
         raise UserError(
             f'there is no remote backend "{name}"',
             code="backend-unknown",
             hint=did_you_mean(name, list(BACKENDS)),
         )
-    module = importlib.import_module(BACKENDS[name])
+    if kind in OF_MACHINES and where is None:
+        where = {"remote": _machine(name)}
+    module = importlib.import_module(BACKENDS[kind])
     return cast("RemoteBackend", module.BACKEND(root, where))
 
 
+def _machine(name: str) -> str:
+    """The machine's name in `ssh:NAME`."""
+    from ..model.settings import remotes  # here, since few commands need it
+
+    kind, _, machine = name.partition(":")
+    if not remotes.is_name(machine):
+        raise UsageError(
+            f"--backend {name} does not name a machine of the backend {kind}",
+            code="machine-missing",
+            hint=f"Write {kind}:NAME, with a [remote.NAME] of the settings or a host of ~/.ssh/config",
+        )
+    return machine
+
+
 def every(root: Path) -> Iterator[Backend]:
-    """All backends, local ones first, in the order of the tables."""
+    """All backends, local ones first, in the order of the tables; those of machines that are set."""
     for name in local.BACKENDS:
         yield local.backend(name)
     for name in BACKENDS:
+        if name not in OF_MACHINES:
+            yield open_backend(name, root)
+    for name in machine_names(root):
         yield open_backend(name, root)
 
 
-def add_run_argument(parser: argparse.ArgumentParser) -> None:
-    """`--backend` of commands that run something on this machine."""
+def machine_names(root: Path) -> list[str]:
+    """`ssh:NAME` for each machine in the workspace's settings; none for settings that are wrong."""
+    from ..model.settings import remotes
+    from ..workspace import loader
+
+    try:
+        machines = remotes.read(loader.open_workspace(root).settings.remote)
+    except UserError:
+        return []
+    return [f"{kind}:{name}" for kind in OF_MACHINES for name in machines]
+
+
+@contextmanager
+def machine(name: str, root: Path) -> Iterator[MachineBackend]:
+    """The backend of `ssh:NAME`, as what it has there is cleaned."""
+    _machine(name)
+    with open_backend(name, root) as backend:
+        yield cast(MachineBackend, backend)
+
+
+@contextmanager
+def runnable(name: str, root: Path, *, dry: bool) -> Iterator[str | LocalBackend]:
+    """What `loop run` runs a job with: a backend of this machine by name, or a machine elsewhere.
+
+    The connection to that begins while the job is read, unless `dry`.
+    """
+    if name.partition(":")[0] not in OF_MACHINES:
+        yield name
+        return
+    with open_backend(name, root) as backend:
+        machine = cast(MachineBackend, backend)
+        if not dry:
+            machine.connect()
+        yield machine.run
+
+
+class _Words(tuple[str, ...]):
+    """Values of `--backend`, of which a backend of machines has any name after a colon."""
+
+    def __contains__(self, word: object) -> bool:
+        return super().__contains__(word) or str(word).partition(":")[0] in OF_MACHINES
+
+
+def add_run_argument(parser: argparse.ArgumentParser, *, machines: bool = False) -> None:
+    """`--backend` of commands that run something on this machine, or on `machines` elsewhere, too."""
+    words = (local.AUTO, *local.BACKENDS)
     parser.add_argument(
         "--backend",
-        type=_runnable,
-        choices=(local.AUTO, *local.BACKENDS),
+        type=_runnable if not machines else _runnable_anywhere,
+        choices=_Words(words) if machines else words,
         default=local.AUTO,
-        help="where (default: auto)",
+        help="where (default: auto)" + f"; {A_MACHINE} for a machine elsewhere" * machines,
     )
 
 
 def add_submit_argument(parser: argparse.ArgumentParser) -> None:
     """`--backend` of `loop submit`."""
+    words = _Words(name for name in BACKENDS if name not in OF_MACHINES)
     parser.add_argument(
-        "--backend", choices=tuple(BACKENDS), default=DEFAULT, help="where (default: %(default)s)"
+        "--backend",
+        type=_named,
+        choices=words,
+        default=DEFAULT,
+        help=f"where (default: %(default)s); {A_MACHINE} for a machine",
     )
 
 
+def add_backend_argument(parser: argparse.ArgumentParser, help: str) -> None:
+    """`--backend` of commands that ask a remote backend."""
+    words = _Words(name for name in BACKENDS if name not in OF_MACHINES)
+    parser.add_argument("--backend", type=_named, choices=words, help=help)
+
+
+def _named(word: str) -> str:
+    if word.partition(":")[0] in OF_MACHINES:
+        _machine(word)
+    return word
+
+
+def _runnable_anywhere(word: str) -> str:
+    return _named(word) if word.partition(":")[0] in OF_MACHINES else _runnable(word)
+
+
 def _runnable(word: str) -> str:
+    if word.partition(":")[0] in OF_MACHINES:
+        raise UsageError(
+            f"--backend {word} is for `loop run` and `loop submit`",
+            code="backend-remote",
+            hint=f"`loop run EXP --backend {word}` runs the job there",
+        )
     if word in BACKENDS:
         raise UsageError(
             f"--backend {word} takes submitted jobs only",

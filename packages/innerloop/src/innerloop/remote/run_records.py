@@ -38,7 +38,7 @@ def write_record(
         "environment": job.environment or None,
         "inputs": dict(job.inputs),
         "arguments": [],
-        "git": dict(job.git) or None,
+        "git": dict(job.git) or before.get("git"),
         "compute": job.compute,
         "url": job.url,
         "status": job.status,
@@ -75,6 +75,7 @@ def _read_record(folder: Path) -> dict[str, Any]:
         if record is None:
             return {}
         ended, seconds = record.as_str("ended", None), record.as_number("seconds", None)
+        git = record.as_mapping("git", None)
     except RecordError:
         return {}
-    return {"ended": ended, "seconds": seconds}
+    return {"ended": ended, "seconds": seconds, "git": git}

@@ -23,6 +23,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 from ..docker import container_context, container_ports, docker_cli
 from ..model import debug_port
@@ -34,6 +35,7 @@ from ..model.workspace import Workspace
 from ..util import console, gate, locked_environments, ports, process
 from ..util.errors import UserError
 from ..util.gate import RelayCommand
+from ..util.quick_dataclasses import dataclass
 from ..workspace import experiment_choice, loader
 from . import execute
 from .debug_session import DebugSession
@@ -51,6 +53,30 @@ SECRET = "INNERLOOP_DEBUG_SECRET"
 
 # The adapter's port, where the editor's is not: with the host's network both are on one interface.
 _DISTANCE = 4000
+
+
+@dataclass(frozen=True, slots=True)
+class DebugSite:
+    """What a machine elsewhere has for a run's debugger.
+
+    `programs` and `library` are folders there: those of `PROGRAMS`, and debugpy. `folders` are pairs of
+    a path relative to the workspace and its path there. `relay` gives the program that reaches the
+    adapter at a port there.
+    """
+
+    programs: str
+    library: str
+    folders: Sequence[tuple[str, str]]
+    relay: Callable[[Request, int], RelayCommand]
+
+
+class DebugMachine(Protocol):
+    """A machine elsewhere whose jobs can be debugged."""
+
+    def debug_site(
+        self, run: Run, request: Request, programs: Path, library: Path, *, dry: bool
+    ) -> DebugSite:
+        """Send the debugger there, unless `dry`."""
 
 
 def choose_port(workspace: Workspace, experiment: Experiment, port: int | None) -> int:
@@ -84,11 +110,16 @@ def adapter_port(port: int) -> int:
 
 
 def prepare(
-    started: Started, port: int | None, dry: bool, session: DebugSession | None = None
+    started: Started,
+    port: int | None,
+    dry: bool,
+    session: DebugSession | None = None,
+    machine: DebugMachine | None = None,
 ) -> Started:
     """The run with the debugger before its command; debugpy is installed on the way unless `dry`.
 
-    UserError when the port that the user asked for is taken.
+    UserError when the port that the user asked for is taken. `machine` is the one that runs it, if
+    that is not this one.
     """
     run = started.run
     session = session or DebugSession()
@@ -100,10 +131,15 @@ def prepare(
     # Time at a breakpoint does not count against the job's time limit.
     run = replace(run, job=replace(run.job, timeout=None))
     inner = adapter_port(port)
-    request = with_secret(debugged(run, started.request, port, inner))
+    site = None
+    if machine is not None:
+        library = library_of(locked_environments.environment_of(GROUP))
+        site = machine.debug_site(run, started.request, PROGRAMS, library, dry=dry)
+    request = with_secret(debugged(run, started.request, port, inner, site))
 
     def submit(run: Run, request: Request) -> int:
-        with session.answering(port, relay_of(request, inner)):
+        relay = relay_of(request, inner) if site is None else site.relay(request, inner)
+        with session.answering(port, relay):
             return started.submit(run, request)
 
     return replace(started, run=run, request=request, submit=submit)
@@ -172,7 +208,9 @@ def _job_path(root: Path, word: str, job_file: str | None) -> str:
     return posixpath.join(paths.folder, job_file) if job_file else paths.job
 
 
-def debugged(run: Run, request: Request, port: int, inner: int) -> Request:
+def debugged(
+    run: Run, request: Request, port: int, inner: int, site: DebugSite | None = None
+) -> Request:
     """The request with the debugger before its command; unchanged if it cannot start.
 
     The editor connects to `port` of this machine, the adapter listens at `inner` of the loopback
@@ -180,6 +218,8 @@ def debugged(run: Run, request: Request, port: int, inner: int) -> Request:
     """
     if not request.can_start:
         return request
+    if site is not None:
+        return _elsewhere(run, request, port, inner, site)
     library = library_of(locked_environments.environment_of(GROUP))
     if request.container is not None:
         return _in_container(run, request, request.container, port, inner, library)
@@ -189,6 +229,22 @@ def debugged(run: Run, request: Request, port: int, inner: int) -> Request:
     settings = settings_text(_position_of(run), port, inner, debugpy, folders, environment)
     words = ("bash", str(PROGRAMS / "start.sh"), _position_of(run), settings)
     return request.with_command_prefix(words).with_notes(_note(port))
+
+
+def _elsewhere(run: Run, request: Request, port: int, inner: int, site: DebugSite) -> Request:
+    position, container = _position_of(run), request.container
+    if container is None:
+        settings = settings_text(position, port, inner, site.library, site.folders, "environment")
+        words = ("bash", f"{site.programs}/start.sh", position, settings)
+        return request.with_command_prefix(words).with_notes(_note(port))
+    settings = settings_text(position, port, inner, CONTAINER_LIBRARY, site.folders, "container")
+    words = ("bash", f"{CONTAINER_PROGRAMS}/start.sh", position, settings)
+    container = container.with_mounts(
+        Mount(site.programs, CONTAINER_PROGRAMS, read_only=True),
+        Mount(site.library, CONTAINER_LIBRARY, read_only=True),
+    )
+    container = container.with_command_prefix(words)
+    return replace(request, container=container).with_notes(_note(port))
 
 
 def library_of(environment: Path) -> Path:

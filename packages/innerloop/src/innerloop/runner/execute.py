@@ -14,6 +14,7 @@ from ..history import in_flight, recorder
 from ..history.system_recorder import source_of_process
 from ..local import LocalBackend
 from ..model import grants
+from ..model.env_file import EnvFile
 from ..model.run import Request, Run
 from ..model.run_secrets import secrets_of
 from ..util import consent, console, files, network, process, process_identity
@@ -35,7 +36,7 @@ class Started:
     submit: Callable[[Run, Request], int]
 
 
-def prepare(run: Run, backend: str, *, dry: bool, trusted: bool = False) -> Started:
+def prepare(run: Run, backend: str | LocalBackend, *, dry: bool, trusted: bool = False) -> Started:
     """The run's request to the backend that was asked for, or to the first that is available.
 
     What the job gets beyond the workspace is said, and asked the first time, unless the person has
@@ -51,7 +52,7 @@ def prepare(run: Run, backend: str, *, dry: bool, trusted: bool = False) -> Star
     chosen, reason = _choose(backend, run)
     file = env_file.read(Path(run.workspace.root))
     # The request first: an error in the command is reported before minutes of building.
-    request = env_file.given(chosen.plan(run), file)
+    request = _given(chosen.plan(run), file)
     urls = network.of_machine(os.environ).urls
     redaction = secrets_of(run, request, {**os.environ, **file.variables}, urls)
     why = "; ".join(filter(None, [reason, request.why]))
@@ -75,14 +76,23 @@ def prepare(run: Run, backend: str, *, dry: bool, trusted: bool = False) -> Star
     chosen.prepare(run, request)
     if request.needs_build or request.gpu.needs_trial:
         # What was built is known only now, an image's users for instance, and what a trial showed.
-        built = env_file.given(chosen.plan(run), file)
+        built = _given(chosen.plan(run), file)
+        if built.missing:
+            raise combine(built.missing)
         why = "; ".join(filter(None, [reason, built.why]))
         request = replace(built, why=why, redaction=redaction)
     return Started(run, request, chosen.submit)
 
 
-def _choose(name: str, run: Run) -> tuple[LocalBackend, str]:
+def _given(request: Request, file: EnvFile) -> Request:
+    """The request with the variables of `.env`, which stays on this machine."""
+    return request if request.compute else env_file.given(request, file)
+
+
+def _choose(name: str | LocalBackend, run: Run) -> tuple[LocalBackend, str]:
     """The backend, and which fact chose it."""
+    if not isinstance(name, str):
+        return name, "asked for"
     if name != local.AUTO:
         return local.backend(name), "asked for"
     reason = ""
@@ -102,9 +112,7 @@ def carry_out(started: Started) -> int:
     """
     run, request = started.run, started.request
     say = console.print_line if run.attended else _say_nothing
-    say(backend_line(request))
-    for note in request.notes:
-        say(f"innerloop: {note}")
+    announce(started, say)
     root = Path(run.workspace.root)
     if run.in_place:
         with in_flight.marked(root, run.id, "command", run.experiment) as mark:
@@ -132,11 +140,19 @@ def carry_out(started: Started) -> int:
     return code
 
 
+def announce(started: Started, say: Callable[[str], None] = console.print_line) -> None:
+    """The backend, why it was chosen, and the request's notes."""
+    say(backend_line(started.request))
+    for note in started.request.notes:
+        say(f"innerloop: {note}")
+
+
 def _recorded(started: Started, say: Callable[[str], None]) -> int:
     run, request = started.run, started.request
     outputs = Path(run.workspace.root, request.outputs)
     folders: list[Path] = []
-    before = written_files.before(run, time.time())
+    # What changes here while it runs elsewhere is the person's.
+    before = None if request.compute else written_files.before(run, time.time())
     try:
         with recorder.recorded(run, request) as ending:
             folders += _make_output_folders(run, outputs)
@@ -166,7 +182,8 @@ def _recorded(started: Started, say: Callable[[str], None]) -> int:
 
 
 def backend_line(request: Request) -> str:
-    return f"innerloop: backend {request.backend} ({request.why})"
+    name = f"{request.backend}:{request.compute}" if request.compute else request.backend
+    return f"innerloop: backend {name} ({request.why})"
 
 
 def _make_output_folders(run: Run, outputs: Path) -> list[Path]:

@@ -43,6 +43,8 @@ def of_parts(ready: Sequence[Started], parts: int, limit: int | None, asked: int
     """For `parts` of which some are `ready`; `limit` and `asked` as in `parallelism.of_parts`."""
     if any(one.run.ports for one in ready):
         return Lanes(Parallelism(1, "a service of the job has one port of this machine"))
+    if (elsewhere := ready[0].request.compute) != "":
+        return Lanes(Parallelism(1, f"one after another on {elsewhere}"))
     setting = ready[0].run.experiment.settings.gpu
     uses_gpus = any(one.request.gpu.use for one in ready)
     found = device_claims.candidates(setting) if uses_gpus else ()

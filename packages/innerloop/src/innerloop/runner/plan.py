@@ -30,6 +30,9 @@ from ..workspace import folder_reader, loader, shared_code_links
 from . import content_notes, datasets, environment_resolver
 from .local_differences import notes_on
 
+# No data are elsewhere.
+NOTHING: Mapping[str, str] = {}
+
 
 def plan(
     workspace: Workspace,
@@ -46,6 +49,7 @@ def plan(
     test: bool = False,
     errors: Sequence[UserError] = (),
     notes: Sequence[str] = (),
+    elsewhere: Mapping[str, str] = NOTHING,
     dry: bool = False,
 ) -> Run:
     """Find the job's code and data on this machine, and resolve its environment.
@@ -55,6 +59,7 @@ def plan(
     Everything that is missing is one UserError; with `dry` nothing is fetched, and the run's
     `missing` names it. `environment` is one that is resolved already; `dev` asks for the environment
     with development tools, `test` for the one with what the tests need alone, if there is one. `errors` and `notes` are those of the caller, added to the run's.
+    `elsewhere` are the data inputs whose data are on the machine that runs the job, by their paths there.
     """
     if job.kind != "command":
         raise UserError(
@@ -71,6 +76,7 @@ def plan(
         name: dataset
         for name, input_ in job.inputs.items()
         if input_.kind == "data"
+        and name not in elsewhere
         and (dataset := datasets.find(workspace, experiment, job, input_, dry=dry)) is not None
     }
     reported = {error.where for error in errors}
@@ -95,7 +101,10 @@ def plan(
         experiment=experiment,
         job=job,
         id=new_id(),
-        data={name: dataset.path for name, dataset in data.items()},
+        data={
+            **{name: dataset.path for name, dataset in data.items()},
+            **{name: path for name, path in elsewhere.items() if name in job.inputs},
+        },
         environment=environment,
         writable=frozenset(name for name, dataset in data.items() if dataset.writable),
         script=script,

@@ -43,10 +43,14 @@ LAST = 1.0
 
 @dataclass(frozen=True, slots=True)
 class RelayCommand:
-    """The program behind a gate. `env` are variables that it gets in addition."""
+    """The program behind a gate. `env` are variables that it gets in addition.
+
+    `marker` is the line after which its frames begin, "" where they begin at once.
+    """
 
     argv: Sequence[str]
     env: Mapping[str, str]
+    marker: str = ""
 
 
 class Conversation(Protocol):
@@ -145,6 +149,18 @@ class _Connection:
         with suppress(OSError):
             self._connection.shutdown(socket.SHUT_RDWR)
         self._connection.close()
+
+
+def has_marker(child: process.Pipes, marker: str) -> bool:
+    """Read up to the end of the marker's line. Whether it came."""
+    line = b""
+    while marker and line.strip() != marker.encode():
+        line = b""
+        while not line.endswith(b"\n"):
+            if not (letter := child.read(1)):
+                return False
+            line += letter
+    return True
 
 
 class Gate:
@@ -261,7 +277,8 @@ class Gate:
                 watch = threading.Timer(STUCK, self.end_if_stuck, args=(child,))
                 watch.daemon = True
                 watch.start()
-                self.read_frames(child)
+                if has_marker(child, relay.marker):
+                    self.read_frames(child)
                 watch.cancel()
             self.ready.clear()
             for number in list(self.connections):

@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -356,6 +356,14 @@ class ChildProcess:
             self._child.stdin.write(f"{line}\n".encode())
             self._child.stdin.flush()
 
+    def finish(self, patience: float) -> None:
+        """Close its stdin, and give it so many seconds to end by itself."""
+        assert self._child.stdin is not None
+        with suppress(OSError):
+            self._child.stdin.close()
+        with suppress(subprocess.TimeoutExpired):
+            self._child.wait(patience)
+
     def hear(self, timeout: float) -> str | None:
         """The next line, or None at the end of the output.
 
@@ -506,6 +514,130 @@ class Pipes:
             self._child.wait(0.5)
         if self._child.poll() is None:
             self._child.end(patience=1.0)
+
+
+def feed(argv: Argv, chunks: Iterable[bytes]) -> CompletedCommand:
+    """Run a program that reads `chunks` from its stdin, and return its output.
+
+    One that ends early gets no more of them. Whatever `chunks` raises ends it.
+    """
+    child = _in_parallel(argv, None, None, stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+    texts = {"out": b"", "err": b""}
+
+    def keep(name: str, pipe: IO[bytes]) -> None:
+        texts[name] = pipe.read()
+
+    assert child.stdin is not None and child.stdout is not None and child.stderr is not None
+    readers = [
+        threading.Thread(target=keep, args=("out", child.stdout), daemon=True),
+        threading.Thread(target=keep, args=("err", child.stderr), daemon=True),
+    ]
+    for reader in readers:
+        reader.start()
+    try:
+        with suppress(OSError):  # it has ended: its exit code and its stderr say why
+            for chunk in chunks:
+                child.stdin.write(chunk)
+            child.stdin.close()
+        child.wait()
+    except BaseException:
+        child.end(0)
+        raise
+    finally:
+        with suppress(OSError):
+            child.stdin.close()
+    for reader in readers:
+        reader.join(2)
+    return CompletedCommand(_exit_code(child.returncode), _text(texts["out"]), _text(texts["err"]))
+
+
+class OutputStream:
+    """A program that runs in parallel, and whose stdout is read as bytes, as they come.
+
+    It does not get the terminal's Ctrl-C, and its stdin is open and empty. Leaving the `with` closes
+    that and ends it.
+    """
+
+    def __init__(self, argv: Argv) -> None:
+        self._child = _in_parallel(argv, None, None, stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+        # At most some megabytes wait to be read.
+        self._chunks: queue.Queue[bytes] = queue.Queue(maxsize=64)
+        self._is_over = False
+        self._left = b""
+        self._errors: deque[bytes] = deque(maxlen=200)
+        self._readers = [
+            threading.Thread(target=self._read_out, daemon=True),
+            threading.Thread(target=self._read_err, daemon=True),
+        ]
+        for reader in self._readers:
+            reader.start()
+
+    def __enter__(self) -> OutputStream:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self._child.stdin is not None
+        with suppress(OSError):
+            self._child.stdin.close()
+        if self._child.poll() is None:
+            self._child.end(patience=1.0)
+        self._is_over = True
+        with suppress(queue.Empty):
+            self._chunks.get_nowait()  # the reader may wait for a place
+
+    def chunk(self, timeout: float | None = None) -> bytes:
+        """What has come; b"" at the end of the output. TimeoutError after so many seconds."""
+        if self._left:
+            found, self._left = self._left, b""
+            return found
+        if self._is_over:
+            return b""
+        try:
+            found = in_slices(lambda left: self._chunks.get(timeout=left), timeout, queue.Empty)
+        except queue.Empty:
+            raise TimeoutError from None
+        self._is_over = not found
+        return found
+
+    def read(self, size: int) -> bytes:
+        """So many bytes, or fewer at the end of the output."""
+        parts: list[bytes] = []
+        while size > 0 and (part := self.chunk()):
+            parts.append(part[:size])
+            self._left = part[size:]
+            size -= len(parts[-1])
+        return b"".join(parts)
+
+    def line(self) -> bytes:
+        """The next line with its end, or what there is at the end of the output."""
+        found = b""
+        while b"\n" not in found and (part := self.chunk()):
+            found += part
+        first, end, self._left = found.partition(b"\n")
+        return first + end
+
+    def code(self) -> int:
+        """Its exit code, once it has ended."""
+        self._child.wait()
+        return _exit_code(self._child.returncode)
+
+    @property
+    def errors(self) -> str:
+        """The last lines of its stderr, after its end."""
+        self._readers[1].join(2)
+        return _text(b"".join(self._errors))
+
+    def _read_out(self) -> None:
+        assert self._child.stdout is not None
+        while not self._is_over:
+            chunk = os.read(self._child.stdout.fileno(), 65536)
+            self._chunks.put(chunk)
+            if not chunk:
+                return
+
+    def _read_err(self) -> None:
+        assert self._child.stderr is not None
+        self._errors.extend(self._child.stderr)
 
 
 def run_foreground(

@@ -76,6 +76,19 @@ class ArgoText:
 
 
 @dataclass(frozen=True, slots=True)
+class RemoteText:
+    """The unparsed table `remote` of a file, at the path `at`.
+
+    `remotes.read` parses it only where it is needed, so that a mistake in it stops no local run.
+    """
+
+    table: Any
+    text: str = field(repr=False)
+    name: str
+    at: tuple[str, ...] = ("remote",)
+
+
+@dataclass(frozen=True, slots=True)
 class ScheduleText:
     """The unparsed table `schedule` of a file, at the path `at`.
 
@@ -105,7 +118,7 @@ class Settings:
     debug_port: where a run waits for the debugger; None for a port derived from the name.
     environment: replacements of registered environments.
     azure: names on Azure.
-    schedule, argo: the unparsed tables.
+    schedule, argo, remote: the unparsed tables.
     Of the workspace only: engine, the client of the container engine (None: the one that is there);
     ca, the file of a company's certificate authority, relative to the root;
     registry, where prebuilt images are pushed and pulled ("ghcr.io/owner/name");
@@ -128,6 +141,7 @@ class Settings:
     orchestrators: Orchestrators = field(default_factory=Orchestrators)
     adopted: Adoption | None = None
     argo: tuple[ArgoText, ...] = ()
+    remote: tuple[RemoteText, ...] = ()
 
 
 def of_workspace(text: str, name: str) -> Settings:
@@ -154,6 +168,7 @@ def of_workspace(text: str, name: str) -> Settings:
         orchestrators=orchestrators.take_from(table, text, name),
         adopted=adoption.of_table(table.pop("adopted", None), at("adopted")),
         argo=_argo(table.pop("argo", None), text, name, ("tool", "innerloop", "argo")),
+        remote=_remote(table.pop("remote", None), text, name, ("tool", "innerloop", "remote")),
     )
     if "schedule" in table:
         raise UserError(
@@ -230,8 +245,8 @@ def of_experiment(text: str | None, name: str, workspace: Settings) -> Settings:
         return workspace
     table = read_toml(text, name)
     if name == "innerloop.toml":  # at the root of the workspace
-        table.pop("experiments", None)
-        table.pop("adopted", None)
+        for key in ("experiments", "adopted", "remote"):
+            table.pop(key, None)
     return of_table(table, text, name, (), workspace)
 
 
@@ -246,6 +261,7 @@ OWN = (
     "environment",
     "azure",
     "argo",
+    "remote",
 )
 
 
@@ -259,11 +275,16 @@ def of_table(
     argo = _argo(table.get("argo"), text, name, (*above, "argo"))
     section = f"[{'.'.join(above)}] " if above else ""
     own = _settings(table, base, _Positions(text, name, above), section)
-    return replace(own, schedule=schedule, argo=(*base.argo, *argo))
+    remote = _remote(table.get("remote"), text, name, (*above, "remote"))
+    return replace(own, schedule=schedule, argo=(*base.argo, *argo), remote=(*base.remote, *remote))
 
 
 def _argo(table: Any, text: str, name: str, at: tuple[str, ...]) -> tuple[ArgoText, ...]:
     return () if table is None else (ArgoText(table, text, name, at),)
+
+
+def _remote(table: Any, text: str, name: str, at: tuple[str, ...]) -> tuple[RemoteText, ...]:
+    return () if table is None else (RemoteText(table, text, name, at),)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,186 @@
+"""`[remote.NAME]`: machines of the team's own, which are reached by ssh.
+
+They are `[tool.innerloop.remote.NAME]` in pyproject.toml, and `[remote.NAME]` in innerloop.toml of the
+root or of an experiment, whose keys win. A name without a table is the alias of a host in the
+person's ssh configuration.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import field, replace
+from typing import Any, Literal, get_args
+
+from ...util.errors import UserError, did_you_mean
+from ...util.position import Position
+from ...util.quick_dataclasses import dataclass
+from ...util.toml_positions import position_of
+from ..gpu import WORDS, GpuSetting, parse_setting
+from .settings import RemoteText
+
+# What starts a job there; "none" is a process in an environment made from the lock.
+RemoteEngine = Literal["docker", "podman", "apptainer", "none"]
+REMOTE_ENGINES: tuple[RemoteEngine, ...] = get_args(RemoteEngine)
+DOCKER, PODMAN, APPTAINER, NO_ENGINE = REMOTE_ENGINES
+DEFAULT_FOLDER = "~/.innerloop"
+
+# Words of ssh's command line: an option would begin with "-".
+_HOST = re.compile(r"(?:[A-Za-z0-9_][\w.+-]*@)?[A-Za-z0-9_\[][\w.:\[\]-]*", re.ASCII)
+_NAME = re.compile(r"[A-Za-z0-9_][\w.-]{0,99}", re.ASCII)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteSetting:
+    """A machine that is reached by ssh.
+
+    host: an alias of the person's ssh configuration, or [user@]name.
+    folder: where jobs, images' contexts and data are kept; absolute there, or below the home ("~/").
+    engine: what starts jobs there; None for the first that answers.
+    gpus: what jobs get there; None for the experiment's own setting.
+    data: by the name of an input, the absolute path of data that are there already.
+    positions: of the keys ("host", "data.images"); "" is the table. Empty without a table.
+    """
+
+    name: str
+    host: str
+    folder: str = DEFAULT_FOLDER
+    engine: RemoteEngine | None = None
+    gpus: GpuSetting | None = None
+    data: Mapping[str, str] = field(default_factory=dict)
+    positions: Mapping[str, Position] = field(default_factory=dict, compare=False)
+
+    def where(self, key: str) -> Position | str:
+        """The position of a key, or of the table; "" without a table."""
+        return self.positions.get(key) or self.positions.get("") or ""
+
+
+def is_name(text: str) -> bool:
+    """Whether `--backend ssh:NAME` can have this name."""
+    return _NAME.fullmatch(text) is not None
+
+
+def is_host(text: str) -> bool:
+    """Whether ssh takes the text as a host, and not as an option."""
+    return _HOST.fullmatch(text) is not None
+
+
+def named(texts: Sequence[RemoteText], name: str) -> RemoteSetting:
+    """The machine of this name. Raises `UserError` with a position.
+
+    Without a table of this name, it is the host of this name.
+    """
+    return read(texts).get(name) or RemoteSetting(name, name)
+
+
+def read(texts: Sequence[RemoteText]) -> dict[str, RemoteSetting]:
+    """The machines by name. `texts`: the workspace's table first. Raises `UserError` with a position."""
+    found: dict[str, RemoteSetting] = {}
+    for source in texts:
+        if not isinstance(source.table, dict):
+            raise _error(source, "remote is not a table of machines", _EXAMPLE)
+        for name, table in source.table.items():
+            if not is_name(name):
+                hint = "Use letters, digits, -, _ and ."
+                raise _error(source, f"remote.{name!r} is not the name of a machine", hint, name)
+            found[name] = _on_top_of(found.get(name) or RemoteSetting(name, name), source, table)
+    return found
+
+
+_EXAMPLE = 'Write [remote.gpubox] and host = "gpubox"'
+
+
+def _error(
+    source: RemoteText, what: str, hint: str, *keys: str, code: str = "setting-invalid"
+) -> UserError:
+    where = position_of(source.text, source.name, *source.at, *keys)
+    return UserError(what, code=code, where=where, hint=hint)
+
+
+def _on_top_of(base: RemoteSetting, source: RemoteText, table: Any) -> RemoteSetting:
+    name = base.name
+    if not isinstance(table, dict):
+        raise _error(source, f"remote.{name} is not a table", _EXAMPLE, name)
+    positions = {**base.positions, "": position_of(source.text, source.name, *source.at, name)}
+    changes: dict[str, Any] = {}
+    for key, value in table.items():
+        if key not in _KEYS:
+            what = f'remote.{name}: "{key}" is unknown'
+            hint = did_you_mean(key, list(_KEYS))
+            raise _error(source, what, hint, name, key, code="setting-unknown")
+        try:
+            changes[key] = _KEYS[key](value)
+        except _InvalidValue as error:
+            what = f"remote.{name}.{key}{error.what}"
+            raise _error(source, what, error.hint, name, key, *error.keys) from error
+        inner_keys = value if key == "data" else ()
+        for path in [(key,), *((key, inner) for inner in inner_keys)]:
+            where = position_of(source.text, source.name, *source.at, name, *path)
+            positions[".".join(path)] = where
+    if "data" in changes:
+        changes["data"] = {**base.data, **changes["data"]}
+    return replace(base, **changes, positions=positions)
+
+
+class _InvalidValue(Exception):
+    """A value that a key cannot have: what completes "remote.NAME.KEY"."""
+
+    def __init__(self, what: str, hint: str, *keys: str) -> None:
+        super().__init__(what)
+        self.what, self.hint, self.keys = what, hint, keys
+
+
+def _host(value: Any) -> str:
+    if not isinstance(value, str) or not is_host(value):
+        hint = 'Write host = "gpubox", a Host of ~/.ssh/config, or "user@name"'
+        raise _InvalidValue(f" = {value!r} is not the name of a host", hint)
+    return value
+
+
+def _folder(value: Any) -> str:
+    hint = f'Write folder = "{DEFAULT_FOLDER}", or an absolute path there'
+    if not isinstance(value, str) or not value or _CONTROL.search(value):
+        raise _InvalidValue(f" = {value!r} is not a folder", hint)
+    plain = value.rstrip("/")
+    path = plain.removeprefix("~/")
+    if path.startswith("~") or not path or {"..", "."} & set(path.split("/")):
+        raise _InvalidValue(f" = {value!r} is not a folder of its own", hint)
+    return plain if plain.startswith(("/", "~/")) else f"~/{plain}"
+
+
+def _engine(value: Any) -> RemoteEngine:
+    if value not in REMOTE_ENGINES:
+        hint = did_you_mean(str(value), list(REMOTE_ENGINES))
+        raise _InvalidValue(f" = {value!r} is unknown", hint)
+    engine: RemoteEngine = value
+    return engine
+
+
+def _gpus(value: Any) -> GpuSetting:
+    try:
+        return parse_setting(value)
+    except ValueError as error:
+        raise _InvalidValue(f": {error}", WORDS) from error
+
+
+def _data(value: Any) -> dict[str, str]:
+    hint = 'Write data = { images = "/mnt/images" }, with an absolute path there for an input'
+    if not isinstance(value, dict):
+        raise _InvalidValue(" is not a table of inputs", hint)
+    for input_name, path in value.items():
+        is_path = isinstance(path, str) and path.startswith("/") and not _CONTROL.search(path)
+        if not is_path or ".." in path.split("/"):
+            raise _InvalidValue(
+                f".{input_name} = {path!r} is not an absolute path", hint, input_name
+            )
+    return {input_name: path.rstrip("/") or "/" for input_name, path in value.items()}
+
+
+_KEYS: Mapping[str, Callable[[Any], Any]] = {
+    "host": _host,
+    "folder": _folder,
+    "engine": _engine,
+    "gpus": _gpus,
+    "data": _data,
+}

@@ -1,0 +1,262 @@
+"""A machine with its agent: a shell script that keeps jobs there. See in_env_scripts/remote/agent.sh."""
+
+from __future__ import annotations
+
+import hashlib
+import posixpath
+import shlex
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+from ...model.apptainer import PROGRAMS
+from ...model.settings.remotes import (
+    APPTAINER,
+    DEFAULT_FOLDER,
+    DOCKER,
+    NO_ENGINE,
+    PODMAN,
+    RemoteEngine,
+    RemoteSetting,
+    is_host,
+    is_name,
+)
+from ...util.errors import UserError
+from ...util.process import CollectedProgram, CompletedCommand, OutputStream
+from ...util.quick_dataclasses import dataclass
+from . import facts
+from .connection import SSH_FAILED, ConnectionLost, SshConnection, connection_error, quoted
+from .facts import HostFacts
+
+SCRIPT = Path(__file__).resolve().parents[2] / "in_env_scripts" / "remote" / "agent.sh"
+# What each answer begins with: a person's shell may print something before.
+MARKER = "innerloop-agent"
+# What the agent says of a job whose folder is gone.
+_NO_JOB = "there is no such job"
+# The exit code of an answer without it: there is no agent, or it cannot start.
+_NOT_THERE = 127
+# The engines that are asked, in this order.
+_ASKED: dict[RemoteEngine | None, tuple[str, ...]] = {
+    None: (DOCKER, PODMAN, *PROGRAMS),
+    DOCKER: (DOCKER,),
+    PODMAN: (PODMAN,),
+    APPTAINER: PROGRAMS,
+    NO_ENGINE: (),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteRef:
+    """Where a job is: the name of the machine, its host for ssh, and the agent's folder there."""
+
+    remote: str
+    host: str
+    folder: str = DEFAULT_FOLDER
+
+    def __post_init__(self) -> None:
+        """A record of a job may be a stranger's: ssh must not take its words as options."""
+        if not (
+            is_name(self.remote) and is_host(self.host) and self.folder.startswith(("/", "~/"))
+        ):
+            raise TypeError("not where a job can be")
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteJobState:
+    """A job as the agent knows it.
+
+    `state` is "running", "ended" or "lost": its supervisor is gone, and nobody knows its end. Times
+    are seconds since the epoch, None where they are not known. `overtime`: it was stopped after so
+    many seconds.
+    """
+
+    state: str
+    code: int | None = None
+    started: int | None = None
+    ended: int | None = None
+    canceled: bool = False
+    overtime: int | None = None
+
+
+@cache
+def _script() -> tuple[str, str]:
+    text = SCRIPT.read_text(encoding="utf-8")
+    return text, hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+class RemoteHost:
+    """Its agent's verbs. A context manager, which closes the connection."""
+
+    def __init__(self, ref: RemoteRef) -> None:
+        self.ref = ref
+        self.connection = SshConnection(ref.host)
+        self._is_installed = False
+
+    def __enter__(self) -> RemoteHost:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.connection.close()
+
+    # The agent's program there.
+
+    def _path(self) -> str:
+        """The agent's path there, as a word of a shell."""
+        path = posixpath.join(self.ref.folder, f"agent-{_script()[1]}.sh")
+        return _word(path)
+
+    def command(self, verb: str, *words: str) -> str:
+        """The shell command of a verb."""
+        return f"sh {self._path()} {quoted([self.ref.folder, verb, *words])}"
+
+    def install(self) -> None:
+        """Put the agent there, unless it is."""
+        if self._is_installed:
+            return
+        if not self.connection.run(f"test -f {self._path()}").ok:
+            self._install()
+        self._is_installed = True
+
+    def _install(self) -> None:
+        folder, new = _word(self.ref.folder), f"{self._path()}.new"
+        command = f"umask 077; mkdir -p {folder} && cat >{new} && mv -f {new} {self._path()}"
+        sent = self.connection.feed(f"sh -c {shlex.quote(command)}", [_script()[0].encode()])
+        if not sent.ok:
+            raise self.error(sent.err, "the agent cannot be installed")
+
+    def query(self, verb: str, *words: str, timeout: float | None = None) -> str:
+        """The answer of a verb. UserError if it fails."""
+        done = self.answer(verb, *words, timeout=timeout)
+        if not done.ok:
+            raise self.error(done.err, f"`{verb}` failed")
+        return done.out
+
+    def answer(self, verb: str, *words: str, timeout: float | None = None) -> CompletedCommand:
+        """The same with its exit code."""
+        command = self.command(verb, *words)
+        done = _unmarked(self.connection.run(command, timeout=timeout))
+        if not self._is_installed and done.code == _NOT_THERE:
+            self._install()
+            done = _unmarked(self.connection.run(command, timeout=timeout))
+        self._is_installed = True
+        return done
+
+    def tell(self, verb: str, *words: str, data: Iterable[bytes]) -> CompletedCommand:
+        """The answer of a verb that reads `data`."""
+        self.install()
+        return _unmarked(self.connection.feed(self.command(verb, *words), data))
+
+    @contextmanager
+    def listen(self, verb: str, *words: str) -> Iterator[OutputStream]:
+        """The output of a verb as it comes, from its first byte on. ConnectionLost without one."""
+        self.install()
+        with self.connection.stream(self.command(verb, *words)) as stream:
+            while (line := stream.line()).strip() != MARKER.encode():
+                if not line:
+                    raise self.lost(stream)
+            yield stream
+
+    def start(self, verb: str, *words: str) -> CollectedProgram:
+        """A verb that runs beside what this process does."""
+        self.install()
+        return CollectedProgram(self.connection.argv(self.command(verb, *words)))
+
+    def lost(self, stream: OutputStream) -> UserError:
+        """The error for a stream that ended with an error."""
+        code, said = stream.code(), stream.errors
+        if code == SSH_FAILED:
+            self.connection.close()
+            return connection_error(self.ref.host, said)
+        return self.error(said, f"exit code {code}")
+
+    def error(self, said: str, otherwise: str) -> UserError:
+        """The error for what the agent or a program there has said."""
+        lines = [line.strip() for line in said.splitlines() if line.strip()]
+        what = lines[-1] if lines else otherwise
+        if "No space left on device" in said or "Disk quota exceeded" in said:
+            return UserError(
+                f"the disk of {self.ref.remote} is full: {what}",
+                code="remote-disk-full",
+                where=self.ref.folder,
+                hint=f"`scripts/loop clean --backend ssh:{self.ref.remote}` frees what is there, or "
+                "name a folder on another disk with [remote.NAME] folder",
+            )
+        if _NO_JOB in said:
+            return UserError(
+                f"{self.ref.remote} has no such job any more",
+                code="remote-job-missing",
+                where=self.ref.folder,
+                hint="It was cleaned there; `scripts/loop runs` lists what is here",
+            )
+        return UserError(
+            f"{self.ref.remote}: {what}",
+            code="remote-failed",
+            where=self.ref.folder,
+            hint=f"`scripts/loop doctor --backend ssh:{self.ref.remote}` says what is there",
+        )
+
+    # What it has.
+
+    def facts(
+        self, engine: RemoteEngine | None, image: str = "", trees: Sequence[str] = ()
+    ) -> HostFacts:
+        """What it is, and whether it has an image and trees."""
+        return facts.parse(self.query("facts", *_ASKED[engine], "--", image, *trees, timeout=120))
+
+    def pythons(self, *programs: str) -> dict[str, str]:
+        """The programs of Python by version ("3.11"), of which the first ones asked for count."""
+        found: dict[str, str] = {}
+        for line in self.query("pythons", *programs, timeout=60).splitlines():
+            version, _, program = line.partition("\t")
+            found.setdefault(version, program)
+        return found
+
+    def state(self, job: str) -> RemoteJobState:
+        return state_of(self.query("status", job))
+
+    def has_fetched(self, job: str) -> None:
+        """Note there that the job's outputs have arrived here."""
+        path = f"{self.ref.folder}/jobs/{job}/fetched"
+        if not self.connection.note_file(path):
+            self.answer("fetched", job)
+
+
+def state_of(text: str) -> RemoteJobState:
+    """The state of the agent's answer to `status`."""
+    values = dict(line.split("\t", 1) for line in text.splitlines() if "\t" in line)
+
+    def number(key: str) -> int | None:
+        digits = values.get(key, "")
+        return int(digits) if digits.isascii() and digits.isdecimal() else None
+
+    return RemoteJobState(
+        state=values.get("state") or "lost",
+        code=number("code"),
+        started=number("started"),
+        ended=number("ended"),
+        canceled="canceled" in values,
+        overtime=number("overtime"),
+    )
+
+
+def setting_ref(setting: RemoteSetting) -> RemoteRef:
+    return RemoteRef(setting.name, setting.host, setting.folder)
+
+
+def _word(path: str) -> str:
+    """A path there as a word of a shell; one below the home begins with "~/"."""
+    if path.startswith("~/"):
+        return f'"$HOME"/{shlex.quote(path[2:])}'
+    return shlex.quote(path)
+
+
+def _unmarked(done: CompletedCommand) -> CompletedCommand:
+    """The answer without what the person's shell printed before it."""
+    _, marker, out = f"\n{done.out}".partition(f"\n{MARKER}\n")
+    if not marker:
+        return CompletedCommand(_NOT_THERE, "", done.err or "no answer of the agent")
+    return CompletedCommand(done.code, out, done.err)
+
+
+__all__ = ["ConnectionLost", "RemoteHost", "RemoteJobState", "RemoteRef", "setting_ref"]

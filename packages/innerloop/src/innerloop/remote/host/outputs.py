@@ -1,0 +1,100 @@
+"""Brings back what a job left in ./outputs on another machine, while it is read from there."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import tarfile
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, cast
+
+from ...history.recorder import FOLDER
+from ...util import console, files
+from ...util.errors import UserError
+from .host import RemoteHost
+
+_CHUNK = 1 << 20
+
+
+def download(host: RemoteHost, job: str, into: Path, output: str = "") -> tuple[int, int]:
+    """Write the job's outputs, or one of them, below `into`; the number of files and of bytes.
+
+    Each file is whole or not there. ConnectionLost if the connection ends on the way: the same call
+    again brings the rest. What leads out of the folder is left out and named.
+    """
+    if output.startswith("/") or ".." in output.split("/"):
+        raise UserError(
+            f"{output} is not an output",
+            code="output-unknown",
+            where=job,
+            hint="Name one of the job's outputs, or a path in ./outputs",
+        )
+    count = size = 0
+    with host.listen("outputs", job, output or ".") as stream:
+        try:
+            with tarfile.open(fileobj=cast("IO[bytes]", stream), mode="r|") as archive:
+                for member in archive:
+                    written = _write(archive, member, into)
+                    count += written is not None
+                    size += written or 0
+        except (tarfile.TarError, EOFError):
+            if stream.code() == 0:
+                raise
+        while stream.chunk():
+            pass  # what fills up the last block
+        if stream.code() != 0:
+            raise host.lost(stream)
+    return count, size
+
+
+def _write(archive: tarfile.TarFile, member: tarfile.TarInfo, into: Path) -> int | None:
+    """Write a file, and return its bytes; None for what is no file."""
+    name = _name(member.name)
+    if name is None:
+        console.say(f"{member.name!r} of the outputs leads out of their folder: left out")
+        return None
+    if not name or name.split("/")[0] == FOLDER:
+        return None  # the run's own record
+    path = into / name
+    if member.isdir():
+        files.make_folder(path)
+    elif member.isreg():
+        content = archive.extractfile(member)
+        assert content is not None
+        files.write_stream(path, _chunks(content), executable=bool(member.mode & 0o100))
+        return member.size
+    elif member.islnk():
+        if target := _name(member.linkname):
+            files.copy(into / target, path)
+            return path.stat().st_size
+    elif member.issym():
+        _link(path, name, member.linkname)
+    return None
+
+
+def _chunks(content: IO[bytes]) -> Iterator[bytes]:
+    while chunk := content.read(_CHUNK):
+        yield chunk
+
+
+def _name(text: str) -> str | None:
+    """A path in the outputs, "" for their folder; None for one that leads out of it."""
+    path = posixpath.normpath(text)
+    if path == ".." or path.startswith(("/", "../")):
+        return None
+    return "" if path == "." else path
+
+
+def _link(path: Path, name: str, target: str) -> None:
+    """Links within the outputs stay links; where this machine has none, they are left out."""
+    inside = _name(posixpath.join(posixpath.dirname(name), target))
+    if target.startswith("/") or inside is None:
+        console.say(f"the link {name} of the outputs leads out of their folder: left out")
+        return
+    if os.path.lexists(path):
+        return
+    with suppress(UserError):
+        files.make_folder(path.parent)
+        files.make_link(path, target)
