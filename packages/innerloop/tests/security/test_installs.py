@@ -28,6 +28,9 @@ WITHOUT_HASHES = {
     ("packages/innerloop/src/innerloop/model/dockerfiles/lock_dockerfile.py", "uv sync"): (
         "uv checks every hash in uv.lock"
     ),
+    ("packages/innerloop/src/innerloop/in_env_scripts/remote/agent.sh", '"$@"'): (
+        "`$@` has the options of the requirements file: --require-hashes where it has hashes"
+    ),
     ("packages/innerloop/src/innerloop/templates/uv-environment/Dockerfile", "uv sync"): (
         "uv checks every hash in uv.lock"
     ),
