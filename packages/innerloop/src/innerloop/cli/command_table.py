@@ -125,7 +125,7 @@ COMMANDS = (
     Command(
         "status",
         "Azure ML and clusters",
-        "Show the state of a submitted job; by default the last one.",
+        "Show what waits, runs and has ended, here and elsewhere; or one job or run.",
     ),
     Command(
         "logs", "Azure ML and clusters", "Show a submitted job's logs; --follow until it ends."

@@ -62,8 +62,7 @@ def for_run(experiment: Experiment, say: Callable[[str], object]) -> Experiment:
         names = ", ".join(one.device for one in found if one not in shared)
         say(
             f"detached runs have GPU {names} of this machine: this run waits for its turn; "
-            f"`--gpus {found[0].device if len(found) > 1 else f'device={found[0].device}'}` shares "
-            "one, `--gpus none` takes the CPU"
+            f"`--gpus device={found[0].device}` shares one, `--gpus none` takes the CPU"
         )
         waited = claim(setting, found, setting.count or 1, lambda line: None)
         _OF_THIS_PROCESS.append(waited.release)
