@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 
 from innerloop.runner import device_claims
-from innerloop.util import device_locks
+from innerloop.util import device_locks, process_identity
 from tests.support import Workspace, until
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs bash")
@@ -135,6 +136,32 @@ def test_runs_wait_in_their_order_and_are_shown_cancelled_and_followed(
     assert record(workspace, second)["exit_code"] == 143 and "waiting" not in record(
         workspace, second
     )
+
+
+def test_what_a_restart_or_a_killed_command_has_left_is_shown_and_removed(
+    workspace: Workspace,
+) -> None:
+    added(workspace)
+    own = process_identity.own()
+    machine, boot, space = own.host.split(" ") if sys.platform == "linux" else ("a", "b", "c")
+    restarted = {"pid": own.pid, "start": "1", "host": f"{machine} {boot[::-1]}x {space}"}
+    waiting, unfinished = "20260131-101500-aaaa", "20260131-101501-bbbb"
+    record = {
+        "run": waiting, "experiment": "tiny", "backend": "venv", "image": None, "tool": restarted,
+        "waiting": "2026-01-31T10:15:00+00:00", "started": "2026-01-31T10:15:00+00:00",
+        "ended": None, "exit_code": None,
+    }  # fmt: skip
+    for id, tool in ((waiting, restarted), (unfinished, {**own.json(), "start": "1"})):
+        workspace.write(f".innerloop/queued/{id}/0/tiny/train.py", "print(1)\n")
+        mark = {"id": id, "what": "detached run", "experiment": "tiny", "tool": tool}
+        folder = f"outputs/tiny/{id}"
+        workspace.write(f".innerloop/running/{id}.json", json.dumps({**mark, "folder": folder}))
+    workspace.write(f"outputs/tiny/{waiting}/.run/run.json", json.dumps(record))
+    (row,) = json.loads(workspace.loop("status", "--json").out)
+    assert (row["run"], row["state"]) == (waiting, "killed")
+    assert row["note"] == "this machine was restarted"
+    assert not (workspace.root / ".innerloop/queued").exists()
+    assert list((workspace.root / ".innerloop/running").iterdir()) == []
 
 
 SWEEP = """type: sweep
