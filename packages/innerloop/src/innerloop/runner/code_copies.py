@@ -75,7 +75,7 @@ class CodeCopies:
         if source not in self.made:
             target = self.folder / str(len(self.made)) / os.path.basename(source)
             files.make_folder(target.parent)
-            copier = _Copier(os.path.realpath(self.root), texts)
+            copier = _CodeCopier(os.path.realpath(self.root), texts)
             try:
                 copier.copy(source, target, "")
             except OSError as error:
@@ -85,7 +85,7 @@ class CodeCopies:
 
 
 @dataclass(slots=True)
-class _Copier:
+class _CodeCopier:
     """`root` is the workspace's, without links; `texts` are links that are text files."""
 
     root: str
