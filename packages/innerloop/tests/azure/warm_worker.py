@@ -127,7 +127,8 @@ def keep(connection: socket.socket) -> NoReturn:
     for number in streams:
         os.close(number)
     ended = os.pidfd_open(pid)
-    ready, _, _ = select.select([ended, connection], [], [])
+    watched: list[Any] = [ended, connection]
+    ready, _, _ = select.select(watched, [], [])
     if ended not in ready:
         os.kill(pid, signal.SIGKILL)
     status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
