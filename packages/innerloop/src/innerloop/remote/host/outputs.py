@@ -13,13 +13,39 @@ from typing import IO, cast
 from ...history.recorder import FOLDER
 from ...util import console, files
 from ...util.errors import UserError
+from ...util.quick_dataclasses import dataclass
 from .host import RemoteHost
 
 _CHUNK = 1 << 20
+# The agent's exit code for an archive in which files are missing, or that changed meanwhile.
+INCOMPLETE = 3
+_SHOWN = 5
 
 
-def download(host: RemoteHost, job: str, into: Path, output: str = "") -> tuple[int, int]:
-    """Write the job's outputs, or one of them, below `into`; the number of files and of bytes.
+@dataclass(frozen=True, slots=True)
+class Downloaded:
+    """The number of files and of bytes that have arrived.
+
+    `incomplete` says which files were not read as they are: a job that runs changes them.
+    """
+
+    files: int
+    size: int
+    incomplete: tuple[str, ...] = ()
+
+    def error(self, host: RemoteHost, job: str) -> UserError:
+        return UserError(
+            f"not all outputs of {job} have arrived from {host.ref.remote}: "
+            + "; ".join(self.incomplete[:_SHOWN]),
+            code="outputs-incomplete",
+            where=job,
+            hint="They are kept there: mend what the words above name, then `scripts/loop download "
+            f"{job.rpartition('/')[2]}`",
+        )
+
+
+def download(host: RemoteHost, job: str, into: Path, output: str = "") -> Downloaded:
+    """Write the job's outputs, or one of them, below `into`.
 
     Each file is whole or not there. ConnectionLost if the connection ends on the way: the same call
     again brings the rest. What leads out of the folder is left out and named.
@@ -44,9 +70,13 @@ def download(host: RemoteHost, job: str, into: Path, output: str = "") -> tuple[
                 raise
         while stream.chunk():
             pass  # what fills up the last block
-        if stream.code() != 0:
+        incomplete: tuple[str, ...] = ()
+        if stream.code() == INCOMPLETE and "tar" in stream.errors:
+            lines = (line.strip() for line in stream.errors.splitlines())
+            incomplete = tuple(line for line in lines if line) or ("tar failed",)
+        elif stream.code() != 0:
             raise host.lost(stream)
-    return count, size
+    return Downloaded(count, size, incomplete)
 
 
 def _write(archive: tarfile.TarFile, member: tarfile.TarInfo, into: Path) -> int | None:

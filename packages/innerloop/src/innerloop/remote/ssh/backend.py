@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ...model.workspace import Workspace
     from ..base import RemoteItem
     from ..host.host import RemoteHost, RemoteJobState, RemoteRef
+    from ..host.outputs import Downloaded
     from .run import SshRun
 
 
@@ -199,21 +200,29 @@ class Ssh:
         return before, self.status(job).status
 
     def fetch(self, job: str, into: str, output: str = "") -> Fetched:
-        from ..host import outputs
+        from ...util import console
+        from ..host import load_samples, outputs
         from ..host.follow import retried
 
         name = self._job(job)
 
-        def fetch() -> tuple[RemoteJobState, tuple[int, int]]:
+        def fetch() -> tuple[RemoteJobState, Downloaded]:
             found = outputs.download(self.host, name, self.root / into, output)
             state = self.host.state(name)
-            if state.state != "running" and not output:
+            is_over = state.state != "running"
+            if is_over and not output:
                 self._keep_log(name, into)
+                load_samples.fetch(self.host, name, state, self.root / into)
+            if is_over and found.incomplete:
+                raise found.error(self.host, name)
+            if is_over and not output:
                 self.host.has_fetched(name)
             return state, found
 
         state, found = retried(self.host, fetch)
-        return Fetched(self._status(state, job), *found)
+        for line in found.incomplete:
+            console.say(f"{self.remote}: {line}")
+        return Fetched(self._status(state, job), found.files, found.size)
 
     def _status(self, state: RemoteJobState, job: str) -> JobStatus:
         from ..host.follow import job_status

@@ -30,7 +30,7 @@ from ...util.printable import raw
 from ...util.quick_dataclasses import dataclass
 from .. import run_records, snapshot, submission_store
 from .. import suspects as suspects_
-from ..host import environments, job_request, outputs, transfer
+from ..host import environments, job_request, load_samples, outputs, transfer
 from ..host.connection import ConnectionLost
 from ..host.facts import HostFacts
 from ..host.follow import Interruptions, JobFollower, job_status, retried
@@ -175,7 +175,7 @@ class SshRun:
             if record is not None:
                 status = job_status(state, run.id, run.experiment.name, self.remote)
                 submission_store.update(self.root, record, status=status.status)
-            self._fetched(host, run, job)
+            self._fetched(host, run, job, state)
         except ConnectionLost as error:
             if record is None:
                 raise
@@ -370,10 +370,12 @@ class SshRun:
                 except KeyboardInterrupt as interrupt:
                     interruptions.on(interrupt)
 
-    def _fetched(self, host: RemoteHost, run: Run, job: str) -> None:
+    def _fetched(self, host: RemoteHost, run: Run, job: str, state: RemoteJobState) -> None:
         into = files.make_folder(self.root / run.outputs)
-
-        retried(host, lambda: outputs.download(host, job, into))
+        found = retried(host, lambda: outputs.download(host, job, into))
+        retried(host, lambda: load_samples.fetch(host, job, state, into))
+        if found.incomplete:
+            raise found.error(host, job)
         host.has_fetched(job)
 
 
