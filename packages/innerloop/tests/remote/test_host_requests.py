@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tarfile
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -23,7 +24,7 @@ import pytest
 from innerloop.model.gpu import parse_option, parse_setting
 from innerloop.model.run import Run
 from innerloop.model.settings.remotes import RemoteSetting
-from innerloop.remote.host import connection, facts, follow, job_request, load_samples, transfer
+from innerloop.remote.host import connection, facts, follow, job_request, load_samples, outputs, transfer
 from innerloop.remote.host.connection import ConnectionLost, connection_error
 from innerloop.remote.host.facts import HostFacts
 from innerloop.remote.host.host import RemoteJobState, RemoteRef, state_of
@@ -110,7 +111,7 @@ def test_words_of_ssh_are_an_error_with_a_code(said: str, code: str) -> None:
 SHELLS = ("sh", "bash", "zsh", "fish", "tcsh", "mksh")
 
 
-@pytest.mark.parametrize("shell", filter(shutil.which, SHELLS))
+@pytest.mark.parametrize("shell", [name for name in SHELLS if shutil.which(name)])
 def test_words_reach_a_program_as_they_are_by_each_shell(shell: str) -> None:
     random = Random(shell)
     letters = "ab'\"\\!$`\n ~=+%#{}[]*?;&|<>^-\u00e9\t"
@@ -140,6 +141,34 @@ def test_file_that_changes_while_it_is_sent_does_not_shift_the_others(tmp_path: 
     with pytest.raises(UserError) as raised:
         transfer.tree_of_folder("x", tmp_path, ["gone"])
     assert raised.value.code == "file-unreadable"
+
+
+def test_links_of_outputs_lead_nowhere_else(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w") as archive:
+        for name, kind, target in (
+            ("a", tarfile.DIRTYPE, ""), ("a/up", tarfile.SYMTYPE, ".."), ("a/file", b"0", ""),
+            ("out", tarfile.SYMTYPE, "a/up/.."), ("out/evil", b"0", ""), ("a/up/evil", b"0", ""),
+            ("here", tarfile.SYMTYPE, "./a/../a"), ("b", tarfile.SYMTYPE, "a/file"),
+            ("c", tarfile.LNKTYPE, "a/up/../../secret"), ("d", tarfile.LNKTYPE, "a/file"),
+            ("a/e", tarfile.SYMTYPE, "../a/file"),
+        ):  # fmt: skip
+            member = tarfile.TarInfo(name)
+            member.type, member.linkname = kind, target
+            archive.addfile(member)
+    content.seek(0)
+    stream = SimpleNamespace(
+        read=content.read, chunk=lambda: b"", code=lambda: 0, errors=""
+    )  # fmt: skip
+    host: Any = SimpleNamespace(listen=lambda *words: nullcontext(stream))
+    (tmp_path / "secret").write_text("secret")
+    outputs.download(host, "job", tmp_path / "outputs/run")
+    found = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")}
+    below = {"a", "a/up", "a/file", "a/e", "b", "d", "out", "out/evil"}
+    assert found == {"secret", "outputs", "outputs/run", *(f"outputs/run/{name}" for name in below)}
+    assert capsys.readouterr().err.count("left out") == 4
 
 
 def test_what_stops_the_sender_is_not_hidden() -> None:

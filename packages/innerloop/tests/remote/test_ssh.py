@@ -475,13 +475,10 @@ def test_download_that_is_cut_leaves_no_half_file(
     assert (tmp_path / "b.bin").read_bytes() == (folder / "b.bin").read_bytes()
 
 
-def test_folder_of_another_user_is_refused(
-    remote: RemoteHost, host: SshHost, tmp_path: Path
-) -> None:
+def test_folder_of_another_user_is_refused(remote: RemoteHost, host: SshHost) -> None:
     remote.query("running")
-    folder = tmp_path / "theirs"
+    folder = host.user.home / "theirs"
     folder.mkdir()
-    tmp_path.chmod(0o755)
     with RemoteHost(RemoteRef("gpubox", "gpubox", str(folder))) as other:
         agent = next((host.user.home / "apart").glob("agent-*.sh"))
         (folder / agent.name).write_text("echo evil >&2\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import posixpath
+import re
 import tarfile
 from collections.abc import Iterator
 from contextlib import suppress
@@ -82,7 +83,7 @@ def download(host: RemoteHost, job: str, into: Path, output: str = "") -> Downlo
 def _write(archive: tarfile.TarFile, member: tarfile.TarInfo, into: Path) -> int | None:
     """Write a file, and return its bytes; None for what is no file."""
     name = _name(member.name)
-    if name is None:
+    if name is None or _has_link(into, posixpath.dirname(name)):
         console.say(f"{member.name!r} of the outputs leads out of their folder: left out")
         return None
     if not name or name.split("/")[0] == FOLDER:
@@ -96,9 +97,11 @@ def _write(archive: tarfile.TarFile, member: tarfile.TarInfo, into: Path) -> int
         files.write_stream(path, _chunks(content), executable=bool(member.mode & 0o100))
         return member.size
     elif member.islnk():
-        if target := _name(member.linkname):
+        target = _name(member.linkname)
+        if target and not _has_link(into, target) and (into / target).is_file():
             files.copy(into / target, path)
             return path.stat().st_size
+        console.say(f"{name} of the outputs is a file that has not come: left out")
     elif member.issym():
         _link(path, name, member.linkname)
     return None
@@ -117,10 +120,18 @@ def _name(text: str) -> str | None:
     return "" if path == "." else path
 
 
+def _has_link(folder: Path, name: str) -> bool:
+    """Whether a link is on the way: an archive of a folder has nothing behind its links."""
+    parts = name.split("/") if name else []
+    return any((folder / "/".join(parts[: end + 1])).is_symlink() for end in range(len(parts)))
+
+
 def _link(path: Path, name: str, target: str) -> None:
     """Links within the outputs stay links; where this machine has none, they are left out."""
     inside = _name(posixpath.join(posixpath.dirname(name), target))
-    if target.startswith("/") or inside is None:
+    # A ".." behind another link would lead to where that leads.
+    has_detour = re.search(r"(?:^|/)(?!\.\.?/)[^/]+/+(?:\./+)*\.\.(?:/|$)", target) is not None
+    if target.startswith("/") or inside is None or has_detour:
         console.say(f"the link {name} of the outputs leads out of their folder: left out")
         return
     if os.path.lexists(path):
