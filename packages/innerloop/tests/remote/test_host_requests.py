@@ -24,7 +24,15 @@ import pytest
 from innerloop.model.gpu import parse_option, parse_setting
 from innerloop.model.run import Run
 from innerloop.model.settings.remotes import RemoteSetting
-from innerloop.remote.host import connection, facts, follow, job_request, load_samples, outputs, transfer
+from innerloop.remote.host import (
+    connection,
+    facts,
+    follow,
+    job_request,
+    load_samples,
+    outputs,
+    transfer,
+)
 from innerloop.remote.host.connection import ConnectionLost, connection_error
 from innerloop.remote.host.facts import HostFacts
 from innerloop.remote.host.host import RemoteJobState, RemoteRef, state_of

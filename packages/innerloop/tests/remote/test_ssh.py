@@ -674,6 +674,34 @@ def test_breakpoints_are_hit_in_every_process_there(
     assert not list(host.folder.glob("jobs/*/*/secrets.sh"))
 
 
+@pytest.mark.docker
+def test_stop_in_the_editor_ends_the_run_there(place: Workspace, host: SshHost) -> None:
+    code = place.root / "src/halts"
+    place.add("halts", "import time\nx = 1\nprint('on', x, flush=True)\ntime.sleep(600)\n")
+    port = free_port()
+    # As the extension starts a configuration of a machine.
+    run = place.start("run", "halts", "--backend", "ssh:gpubox", "--debug", "--port", str(port))
+    try:
+        run.wait_for(f"ready for the debugger at 127.0.0.1:{port}", 240)
+        mapping = {"localRoot": str(place.root), "remoteRoot": f"/workspaces/{place.root.name}"}
+        configuration: Json = {
+            "request": "attach", "subProcess": True, "pathMappings": [mapping],
+            "connect": {"host": "127.0.0.1", "port": port},
+        }  # fmt: skip
+        session = attached(configuration, {})
+        train = next_process(session, {code / "train.py": [3]})
+        train.stopped()
+        session.ask("disconnect", terminateDebuggee=True)
+        answer = run.end(240)
+        assert answer.code == 143 and "on 1" not in answer.out, answer.err
+    finally:
+        if run.child.poll() is None:
+            run.interrupt_group()
+            run.end(120)
+    assert until(lambda: processes(host) == [], 120), processes(host)
+    assert record_of(runs(place, "halts")[-1])["exit_code"] == 143
+
+
 @pytest.mark.mounts
 def test_full_disk_there_is_an_error_and_keeps_the_end(place: Workspace, host: SshHost) -> None:
     small = host.user.home / "small"

@@ -40,7 +40,7 @@ class Downloaded:
             + "; ".join(self.incomplete[:_SHOWN]),
             code="outputs-incomplete",
             where=job,
-            hint="They are kept there: mend what the words above name, then `scripts/loop download "
+            hint="They are kept there: correct what is named above, then `scripts/loop download "
             f"{job.rpartition('/')[2]}`",
         )
 
