@@ -18,7 +18,6 @@ from pathlib import Path
 
 from tests.support import free_port, until
 
-PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "scontrol")
 CONF = """
 ClusterName=stand
 SlurmctldHost={host}(127.0.0.1)
@@ -83,12 +82,6 @@ class SlurmCluster:
         return dict(word.split("=", 1) for word in words if "=" in word).get(key, "")
 
 
-def missing() -> str:
-    """The programs that this machine lacks; "" if it has all."""
-    path = f"{os.environ['PATH']}:/usr/sbin"
-    return ", ".join(name for name in PROGRAMS if shutil.which(name, path=path) is None)
-
-
 @contextmanager
 def slurm_cluster() -> Iterator[SlurmCluster]:
     folder = Path(tempfile.mkdtemp(prefix="il-slurm-", dir="/tmp"))  # sockets have short paths
@@ -113,7 +106,9 @@ def slurm_cluster() -> Iterator[SlurmCluster]:
             ["slurmd", "-D"],
         ):
             with (folder / f"{argv[0]}.out").open("wb") as out:
-                child = subprocess.Popen(argv, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+                child = subprocess.Popen(
+                    argv, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=out
+                )
             started.append(child)
         assert until(lambda: _is_up(cluster.env, host), 120), _logs(folder)
         yield cluster

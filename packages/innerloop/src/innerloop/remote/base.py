@@ -36,12 +36,17 @@ BACKENDS: dict[str, str] = {
     "azureml": "innerloop.remote.azureml.backend",
     "argo": "innerloop.remote.argo.backend",
     "ssh": "innerloop.remote.ssh.backend",
+    "slurm": "innerloop.remote.slurm.backend",
 }
 # Those whose jobs go to a machine that the settings name: `--backend ssh:NAME`. `loop run` runs a job
 # there to its end.
-OF_MACHINES = ("ssh",)
+OF_MACHINES = ("ssh", "slurm")
+# Those of them that this machine can be: `--backend slurm`.
+OF_THIS_MACHINE = ("slurm",)
+# Those that a table of the settings asks for, by its own table of that name.
+OF_TABLES = ("slurm",)
 # What the help of `--backend` says where it takes a machine.
-A_MACHINE = "ssh:NAME"
+A_MACHINE = "ssh:NAME, slurm or slurm:NAME"
 # Where `loop submit` sends a job, and where a job is that was not submitted from here.
 DEFAULT = "azureml"
 
@@ -255,10 +260,12 @@ def open_backend(name: str, root: Path, where: Mapping[str, str] | None = None) 
 
 
 def _machine(name: str) -> str:
-    """The machine's name in `ssh:NAME`."""
+    """The machine's name in `ssh:NAME`; "" for this one."""
     from ..model.settings import remotes  # here, since few commands need it
 
-    kind, _, machine = name.partition(":")
+    kind, colon, machine = name.partition(":")
+    if not colon and kind in OF_THIS_MACHINE:
+        return ""
     if not remotes.is_name(machine):
         raise UsageError(
             f"--backend {name} does not name a machine of the backend {kind}",
@@ -280,7 +287,10 @@ def every(root: Path) -> Iterator[Backend]:
 
 
 def machine_names(root: Path) -> list[str]:
-    """`ssh:NAME` for each machine in the workspace's settings; none for settings that are wrong."""
+    """`ssh:NAME` for each machine in the workspace's settings, `slurm:NAME` for each cluster.
+
+    None for settings that are wrong.
+    """
     from ..model.settings import remotes
     from ..workspace import loader
 
@@ -288,7 +298,12 @@ def machine_names(root: Path) -> list[str]:
         machines = remotes.read(loader.open_workspace(root).settings.remote)
     except UserError:
         return []
-    return [f"{kind}:{name}" for kind in OF_MACHINES for name in machines]
+    return [
+        f"{kind}:{name}"
+        for kind in OF_MACHINES
+        for name, machine in machines.items()
+        if (kind in OF_TABLES) == (machine.slurm is not None)
+    ]
 
 
 @contextmanager

@@ -13,9 +13,9 @@ from ...util import files, process
 from ...util.errors import UserError
 from ...workspace import loader
 from ..base import DoctorFact
-from ..host.facts import HostFacts
-from ..host.host import RemoteHost
 from ..progress import format_size
+from .facts import HostFacts
+from .host import RemoteHost
 
 # Less free disk is said, in bytes. An image with CUDA's libraries takes 7 GB.
 _LITTLE = 10_000_000_000
