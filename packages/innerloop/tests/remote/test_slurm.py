@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.remote.slurm_cluster import SlurmCluster, slurm_cluster
-from tests.support import Workspace, make_workspace, until
+from tests.support import Workspace, make_workspace
 
 pytestmark = [pytest.mark.slurm]
 
@@ -54,7 +53,10 @@ def place(
     made = make_workspace(tmp_path_factory.mktemp("of slurm") / "work space")
     folder = tmp_path_factory.mktemp("shared disk")
     made.env.update(cluster.env)
-    made.write("pyproject.toml", f"[tool.innerloop]\n[tool.innerloop.remote.cluster]\nfolder = \"{folder}\"\n{SETTINGS}")
+    made.write(
+        "pyproject.toml",
+        f'[tool.innerloop]\n[tool.innerloop.remote.cluster]\nfolder = "{folder}"\n{SETTINGS}',
+    )
     made.write("data/words.txt", "words")
     made.add("line", TRAIN, job=JOB)
     made.write("src/line/helper.py", 'NAME = "shared"\n')

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from ..model.run import Request, Run
     from ..model.workspace import Workspace
     from ..runner.debug import DebugSite
+    from ..runner.pipeline_plan import PipelinePlan
+    from ..runner.sweep_executor import Prepare, Sweep
     from .snapshot import SuspectedSecret
     from .submission_store import SubmittedJob
 
@@ -197,8 +199,27 @@ class RemoteBackend(Backend, Protocol):
         """Facts for `loop doctor`, each as soon as it is known."""
 
 
+class MachineGroups(Protocol):
+    """A machine elsewhere that takes all parts of a run at once. Each returns the exit code.
+
+    With `detach` the parts are left there, and the name that they have together is printed.
+    """
+
+    def sweep(
+        self, planned: Sweep, prepare: Prepare, parallel: int | None, *, detach: bool
+    ) -> int: ...
+
+    def pipeline(
+        self, planned: PipelinePlan, prepare: Prepare, parallel: int | None, *, detach: bool
+    ) -> int: ...
+
+
 class MachineRun(LocalBackend, Protocol):
     """A machine elsewhere, as `loop run` uses it: it runs a job to its end and brings its outputs."""
+
+    @property
+    def groups(self) -> MachineGroups | None:
+        """What runs the parts of a sweep or pipeline together; None: each is a job of its own."""
 
     def elsewhere(self, experiment: Experiment) -> Mapping[str, str]:
         """The inputs whose data are on the machine already, by their paths there."""

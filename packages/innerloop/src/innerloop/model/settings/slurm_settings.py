@@ -29,7 +29,30 @@ _TIME = re.compile(
 )
 # What the script sets itself, from the job.
 _OF_THE_JOB = frozenset(
-    ["--job-name", "--output", "--error", "--chdir", "--open-mode", "--nodes", "--ntasks", "--ntasks-per-node", "--gres", "--gpus", "--gpus-per-node", "--gpus-per-task", "--array", "--dependency", "--time", "--wait", "--wrap", "--test-only", "--parsable", "--export", "--requeue", "--no-requeue"]
+    [
+        "--job-name",
+        "--output",
+        "--error",
+        "--chdir",
+        "--open-mode",
+        "--nodes",
+        "--ntasks",
+        "--ntasks-per-node",
+        "--gres",
+        "--gpus",
+        "--gpus-per-node",
+        "--gpus-per-task",
+        "--array",
+        "--dependency",
+        "--time",
+        "--wait",
+        "--wrap",
+        "--test-only",
+        "--parsable",
+        "--export",
+        "--requeue",
+        "--no-requeue",
+    ]
 )
 
 

@@ -178,6 +178,9 @@ class HostMachine:
             if with_logs:
                 on_event({"event": "log", "of": "", "file": "log", "text": decoder.text(chunk)})
 
+        with suppress(UserError):
+            if parts := self.host.state(self._job(job)).parts:
+                return self._logs_of_parts(job, list(parts), on_event, with_logs, follow)
         follower = JobFollower(self.host, self._job(job))
         try:
             state = follower.to_end(write) if follow else follower.so_far(write)
@@ -189,6 +192,21 @@ class HostMachine:
         status = self._status(state, job)
         on_event({"event": "state", "of": "", "state": status.status})
         return status, follower.at
+
+    def _logs_of_parts(
+        self, job: str, parts: Sequence[str], on_event: Events, with_logs: bool, follow: bool
+    ) -> tuple[JobStatus, int]:
+        """The logs of a group's parts, one after another."""
+        size = 0
+        for part in parts:
+            if with_logs:
+                head = f"== {part.removeprefix(f'{job}-')}\n"
+                on_event({"event": "log", "of": "", "file": "log", "text": head})
+            _, more = self.logs(part, _of_part(on_event), with_logs=with_logs, follow=follow)
+            size += more
+        status = self.status(job)
+        on_event({"event": "state", "of": "", "state": status.status})
+        return status, size
 
     def _kept_log(self, job: str) -> bytes:
         """The log beside the run's record; empty without one."""
@@ -211,6 +229,8 @@ class HostMachine:
         from .follow import retried
 
         name = self._job(job)
+        if parts := self.host.state(name).parts:
+            return self._fetch_parts(job, into, output, parts)
 
         def fetch() -> tuple[RemoteJobState, tuple[int, int]]:
             found = outputs.download(self.host, name, self.root / into, output)
@@ -222,6 +242,20 @@ class HostMachine:
 
         state, found = retried(self.host, fetch)
         return Fetched(self._status(state, job), *found)
+
+    def _fetch_parts(
+        self, job: str, into: str, output: str, parts: Mapping[str, RemoteJobState]
+    ) -> Fetched:
+        """What each part of a group has left, in a folder of its own."""
+        found = [
+            self.fetch(part, f"{into}/{part.removeprefix(f'{job}-')}", output)
+            for part, state in parts.items()
+            if state.state != "queued"
+        ]
+        status = self.status(job)
+        if not output and all(not state.is_open for state in parts.values()):
+            self.host.has_fetched(self._job(job))
+        return Fetched(status, sum(one.files for one in found), sum(one.size for one in found))
 
     def _status(self, state: RemoteJobState, job: str) -> JobStatus:
         from .follow import job_status
@@ -270,6 +304,16 @@ class HostMachine:
 
         record = submission_store.read(self.root, job)
         return record.experiment if record is not None else ""
+
+
+def _of_part(on_event: Events) -> Events:
+    """What is said of a part: its log, and not its state."""
+
+    def on(event: Mapping[str, Any]) -> None:
+        if event["event"] == "log":
+            on_event(event)
+
+    return on
 
 
 class _TextParts:

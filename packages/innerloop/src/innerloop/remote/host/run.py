@@ -31,6 +31,7 @@ from ...util.process import CompletedCommand
 from ...util.quick_dataclasses import dataclass
 from .. import run_records, snapshot, submission_store
 from .. import suspects as suspects_
+from ..base import MachineGroups
 from ..snapshot import Snapshot
 from ..submission_store import SENDING, SENT, UNSENT, SubmittedJob
 from . import environments, job_request, outputs, transfer
@@ -96,6 +97,11 @@ class HostRun:
     def backend(self) -> str:
         """The value of `--backend`."""
         return f"{self.name}:{self.remote}" if self.remote else self.name
+
+    @property
+    def groups(self) -> MachineGroups | None:
+        """What runs several parts as one; None: each is a job of its own."""
+        return None
 
     def setting(self, run: Run) -> RemoteSetting:
         return remotes.named(run.experiment.settings.remote, self.remote)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import posixpath
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -26,6 +25,7 @@ from ...util import console, files, process
 from ...util.errors import UserError
 from ...util.process import CompletedCommand
 from ...util.quick_dataclasses import dataclass
+from ..base import MachineGroups
 from ..host import environments, job_request, transfer
 from ..host.facts import HostFacts
 from ..host.follow import lost_text, retried
@@ -216,6 +216,36 @@ class SlurmRun(HostRun):
                 console.say(f"{name} waits in the queue: {said}")
             time.sleep(_PAUSE)
 
+    def refusal(self, host: RemoteHost, run: Run, said: str) -> UserError:
+        """The error for what was not submitted."""
+        return self._refused(host, run, said)
+
+    # Groups.
+
+    @property
+    def groups(self) -> MachineGroups:
+        from .groups import SlurmGroups
+
+        return SlurmGroups(self)
+
+    def site_of(self, run: Run) -> RemoteSite:
+        """The machine as a run sees it that was prepared, or only planned."""
+        prepared = self._prepared.get(run.id)
+        if prepared is not None:
+            return prepared.site
+        setting = self.setting(run)
+        return RemoteSite(setting, data=self._data_there(run, setting))
+
+    def prepared(self, host: RemoteHost, run: Run) -> PreparedRun:
+        return self._with_later_data(host, run)
+
+    def folder_there(self, run: Run) -> str:
+        """The absolute path of a job's folder there; the machine is asked once."""
+        if self._facts is None:
+            setting = self.setting(run)
+            self._facts = self.host(setting).facts(self._engine(setting))
+        return f"{self._facts.root}/jobs/{job_request.job_of(run)}"
+
     # The batch script.
 
     def batch(self, run: Run, planned: Request, site: RemoteSite) -> BatchJob:
@@ -377,7 +407,3 @@ def refused(machine: SlurmRun, run: Run, said: str) -> UserError | None:
         where=setting.where(key) or machine.title,
         hint=f"`scripts/loop doctor --backend {machine.backend}` lists the partitions and their limits",
     )
-
-
-def part_folder(site: RemoteSite, run: Run) -> str:
-    return posixpath.join(site.root, "jobs", job_request.job_of(run))
