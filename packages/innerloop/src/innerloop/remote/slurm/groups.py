@@ -49,7 +49,7 @@ class SlurmGroups:
         def given(run: Run, *, dry: bool) -> Started:
             return replace(started[run.id], run=run)
 
-        return self._to_its_end(name, of, lambda: sweep_executor.carry_out(planned, given, 1))
+        return self._to_its_end(name, of, lambda: sweep_executor.carry_out(planned, given))
 
     def array_script(self, planned: Sweep, parts: Sequence[Started], parallel: int | None) -> str:
         """The batch script of all trials. The others have what the first one asks for."""
@@ -114,7 +114,7 @@ class SlurmGroups:
             return replace(started[run.id], run=run)
 
         return self._to_its_end(
-            name, planned.run, lambda: pipeline_executor.carry_out(planned, given, 1)
+            name, planned.run, lambda: pipeline_executor.carry_out(planned, given)
         )
 
     def _outputs_there(self, step: Step, runs: Mapping[str, Run]) -> dict[str, str]:

@@ -7,10 +7,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from ...apptainer import program, sif_build
 from ...model.apptainer import Apptainer
 from ...model.container import ContainerSpec, image_name_part
 from ...model.cuda import cuda_of, cuda_of_image
+from ...model.environment import Image
 from ...model.gpu import NO_GPU, NONE, Gpu
+from ...model.lint import slurm_rules
 from ...model.run import Availability, Request, Run
 from ...model.settings.remotes import APPTAINER, NO_ENGINE, RemoteEngine, RemoteSetting
 from ...model.settings.slurm_settings import (
@@ -78,6 +81,8 @@ class SlurmRun(HostRun):
             gpus = SlurmGpus(0, "no GPU is asked for")
             missing.append(error)
         missing += self._unsupported(run)
+        found = slurm_rules.of_job(run.experiment, run.job, site.setting)
+        missing += [finding.error() for finding in found]
         slurm = site.setting.slurm or NO_SLURM_SETTING
         # Pyxis starts what Apptainer would, by options of srun.
         engine = NO_ENGINE if slurm.environment == OF_LOCK else APPTAINER
@@ -96,7 +101,7 @@ class SlurmRun(HostRun):
         planned = replace(
             planned,
             backend=self.name,
-            compute=site.setting.name,
+            compute=self.title,
             gpu=Gpu(gpus.count > 0, gpus.why) if gpus.count else replace(NO_GPU, why=gpus.why),
             missing=(*planned.missing, *missing),
         )
@@ -154,7 +159,17 @@ class SlurmRun(HostRun):
     ) -> tuple[str, str]:
         if self.slurm(run).environment == OF_PYXIS:
             return "", environments.registry_image(host, run)
+        image = run.environment.image
+        if facts.engine == APPTAINER and host.connection.is_local and image is not None:
+            return "", self._image_here(run, image)
         return super()._environment(host, facts, run, digest)
+
+    def _image_here(self, run: Run, image: Image) -> str:
+        """The image's file in the person's cache, as the backend apptainer makes it, once."""
+        found = program.ask().program
+        if found is None:
+            raise program.unavailable(program.ask())
+        return str(sif_build.ensure(run.workspace, run.experiment, image, found))
 
     def _data_there(self, run: Run, setting: RemoteSetting) -> dict[str, RemoteData]:
         earlier = self.earlier.get(run.id, {})
@@ -314,14 +329,6 @@ class SlurmRun(HostRun):
             return SlurmGpus(0, f"{asked.shown}")
         if asked.kind in ("count", "devices"):
             count = asked.count or len(asked.devices)
-            if on_node is not None and count > on_node:
-                raise UserError(
-                    f"{asked.shown}, but a node has {on_node} "
-                    f"(gpus_per_node of remote.{setting.name}.slurm)",
-                    code="slurm-gpus",
-                    where=asked.where or setting.where("slurm.gpus_per_node"),
-                    hint="Ask for fewer, with more nodes: resources.instance_count",
-                )
             chosen = "; Slurm chooses which" if asked.kind == "devices" else ""
             return SlurmGpus(count, f"{asked.shown}{chosen}")
         if asked.kind == "all":
