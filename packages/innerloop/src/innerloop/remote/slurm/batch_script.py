@@ -233,7 +233,7 @@ def _task_lines(job: BatchJob, task: Task) -> Iterator[str]:
 
 
 def _srun(job: BatchJob) -> str:
-    options = ["--kill-on-bad-exit=1", *job.setting.srun, *job.tasks[0].srun]
+    options = ["--quiet", "--kill-on-bad-exit=1", *job.setting.srun, *job.tasks[0].srun]
     words = ["srun", *options, "bash", "-c", "task"]
     limit = _limit(job)
     if limit is not None:
