@@ -98,6 +98,7 @@ def slurm_cluster() -> Iterator[SlurmCluster]:
     path = f"{os.environ['PATH']}:/usr/sbin"
     env = {**os.environ, **cluster.env, "PATH": path}
     munge = [f"--{name}-file={folder}/munge.{name}" for name in ("key", "log", "pid", "seed")]
+    bound = ["setpriv", "--pdeathsig=TERM"]  # they end with the tests, however those end
     started: list[subprocess.Popen[bytes]] = []
     try:
         for argv in (
@@ -107,7 +108,7 @@ def slurm_cluster() -> Iterator[SlurmCluster]:
         ):
             with (folder / f"{argv[0]}.out").open("wb") as out:
                 child = subprocess.Popen(
-                    argv, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=out
+                    [*bound, *argv], env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=out
                 )
             started.append(child)
         assert until(lambda: _is_up(cluster.env, host), 120), _logs(folder)

@@ -380,7 +380,7 @@ look() {
       PENDING* | CONFIGURING* | REQUEUE* | SPECIAL_EXIT*)
         [ "$state" != ended ] || write_state queued
         state=queued
-        reason=$(printf '%s' "$queue" | head -n 1 | cut -d ' ' -f 2)
+        reason=$(printf '%s' "$queue" | head -n 1 | cut -d ' ' -f 2 | grep -vx None)
         ;;
       *) state=running ;;
     esac

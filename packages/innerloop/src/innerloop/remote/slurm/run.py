@@ -12,6 +12,7 @@ from ...model.apptainer import Apptainer
 from ...model.container import ContainerSpec, image_name_part
 from ...model.cuda import cuda_of, cuda_of_image
 from ...model.environment import Image
+from ...model.experiment import Experiment
 from ...model.gpu import NO_GPU, NONE, Gpu
 from ...model.lint import slurm_rules
 from ...model.run import Availability, Request, Run
@@ -24,6 +25,8 @@ from ...model.settings.slurm_settings import (
     SlurmSetting,
 )
 from ...model.workspace import Workspace
+from ...runner.debug import DebugSite
+from ...runner.local_differences import notes_on_processes
 from ...util import console, files, process
 from ...util.errors import UserError
 from ...util.process import CompletedCommand
@@ -89,8 +92,10 @@ class SlurmRun(HostRun):
         facts = replace(site.facts, engine=engine) if site.facts is not None else None
         # Slurm hands GPUs over, and starts the processes.
         settings = replace(run.experiment.settings, gpu=NONE)
+        of_one_machine = notes_on_processes(run.job, run.processes)
         plain = replace(
             run,
+            notes=tuple(note for note in run.notes if note not in of_one_machine),
             experiment=replace(run.experiment, settings=settings),
             job=replace(run.job, distribution=None),
         )
@@ -234,6 +239,28 @@ class SlurmRun(HostRun):
     def refusal(self, host: RemoteHost, run: Run, said: str) -> UserError:
         """The error for what was not submitted."""
         return self._refused(host, run, said)
+
+    # What there is not.
+
+    def debug_site(
+        self, run: Run, request: Request, programs: Path, library: Path, *, dry: bool
+    ) -> DebugSite:
+        raise UserError(
+            "a node of a cluster cannot be reached by the debugger",
+            code="option-not-applicable",
+            where=self.backend,
+            hint="Debug on this machine, or on one that ssh reaches: --backend ssh:NAME",
+        )
+
+    def checkout(self, workspace: Workspace, experiment: Experiment) -> tuple[str, str]:
+        if self.remote:
+            return super().checkout(workspace, experiment)
+        raise UserError(
+            "the code is on this machine",
+            code="option-not-applicable",
+            where=experiment.folder,
+            hint="Omit --backend; slurm:NAME opens a copy on a login node",
+        )
 
     # Groups.
 
