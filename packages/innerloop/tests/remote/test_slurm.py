@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -180,7 +181,7 @@ def test_sweep_is_an_array_whose_trials_share_no_gpu(
     used = [json.loads((folder / f"trial-{n}/gpu.json").read_text()) for n in range(1, 9)]
     for gpu in ("0", "1"):
         times = sorted((begun, ended) for one, begun, ended in used if one == gpu)
-        assert all(a[1] <= b[0] for a, b in zip(times, times[1:], strict=False))
+        assert all(a[1] <= b[0] for a, b in pairwise(times))
     assert {one for one, *_ in used} <= {"0", "1"}
     record = json.loads((place.root / f".innerloop/jobs/{folder.name}/job.json").read_text())
     assert (record["kind"], record["status"]) == ("sweep", "Completed")

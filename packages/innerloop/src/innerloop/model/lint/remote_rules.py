@@ -19,7 +19,9 @@ def of_experiment(experiment: Experiment, job: Job | None) -> Iterator[Finding]:
     except UserError as error:
         yield finding_of(error)
         return
-    for machine in machines.values() if job is not None else ():
+    for machine in machines.values():
+        if job is None:
+            return
         yield from slurm_rules.of_job(experiment, job, machine)
     for machine in machines.values() if job is not None and job.kind == "command" else ():
         for name in machine.data:

@@ -59,8 +59,10 @@ def parse(text: str) -> list[SlurmPartition]:
             fields[0].endswith("*"),
             fields[1] == "up",
             seconds_of(fields[2]),
-            *(_number(field) for field in fields[3:6]),
-            gpus=_gpus(fields[6]),
+            _number(fields[3]),
+            _number(fields[4]),
+            _number(fields[5]),
+            _gpus(fields[6]),
         )
         found[name] = _together(found[name], one) if name in found else one
     return list(found.values())

@@ -13,7 +13,7 @@ from ...model.container import ContainerSpec, image_name_part
 from ...model.cuda import cuda_of, cuda_of_image
 from ...model.environment import Image
 from ...model.experiment import Experiment
-from ...model.gpu import NO_GPU, NONE, Gpu
+from ...model.gpu import AUTO, NO_GPU, NONE, Gpu
 from ...model.lint import slurm_rules
 from ...model.run import Availability, Request, Run
 from ...model.settings.remotes import APPTAINER, NO_ENGINE, RemoteEngine, RemoteSetting
@@ -89,9 +89,9 @@ class SlurmRun(HostRun):
         slurm = site.setting.slurm or NO_SLURM_SETTING
         # Pyxis starts what Apptainer would, by options of srun.
         engine = NO_ENGINE if slurm.environment == OF_LOCK else APPTAINER
-        facts = replace(site.facts, engine=engine) if site.facts is not None else None
-        # Slurm hands GPUs over, and starts the processes.
-        settings = replace(run.experiment.settings, gpu=NONE)
+        # Slurm hands GPUs over, whatever the login node has, and starts the processes.
+        facts = None if site.facts is None else replace(site.facts, engine=engine, gpus=())
+        settings = replace(run.experiment.settings, gpu=AUTO if gpus.count else NONE)
         of_one_machine = notes_on_processes(run.job, run.processes)
         plain = replace(
             run,
