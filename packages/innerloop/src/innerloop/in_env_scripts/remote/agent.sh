@@ -439,7 +439,7 @@ group_status() {
     printf '%s\n' "$each" | grep -q "^state$tab$word" && whole=$word
   done
   say state "$whole"
-  say code "$(printf '%s\n' "$each" | sed -n "s/^code$tab\([1-9][0-9]*\)\$/\1/p; s/^state${tab}lost/1/p" | head -n 1)"
+  say code "$(printf '%s\ncode\t0\n' "$each" | sed -n "s/^code$tab\([1-9][0-9]*\)\$/\1/p; \$s/.*/0/p; s/^state${tab}lost/1/p" | head -n 1)"
   [ -f "$group/canceled" ] && say canceled 1
   printf '%s\n' "$each"
 }

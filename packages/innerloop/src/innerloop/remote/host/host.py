@@ -248,7 +248,15 @@ def state_of(text: str) -> RemoteJobState:
     """The state of the agent's answer to `status`: of a group, its parts follow, each after its name."""
     own, *parts = re.split(r"^part\t", text, flags=re.MULTILINE)
     named = (part.partition("\n") for part in parts)
-    return replace(_state(own), parts={name: _state(lines) for name, _, lines in named})
+    states = {name: _state(lines) for name, _, lines in named}
+    whole = replace(_state(own), parts=states)
+    begun = [state.started for state in states.values() if state.started is not None]
+    ended = [state.ended for state in states.values() if state.ended is not None]
+    if begun:
+        whole = replace(whole, started=min(begun))
+    if ended and not whole.is_open:
+        whole = replace(whole, ended=max(ended))
+    return whole
 
 
 def _state(text: str) -> RemoteJobState:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -260,7 +261,11 @@ class HostMachine:
     def _status(self, state: RemoteJobState, job: str) -> JobStatus:
         from .follow import job_status
 
-        return job_status(state, job, self._experiment(job), self.run.title)
+        from .. import submission_store
+
+        found = job_status(state, job, self._experiment(job), self.run.title)
+        record = submission_store.read(self.root, job)
+        return replace(found, type=record.kind) if record is not None else found
 
     def _keep_log(self, name: str, into: str) -> None:
         """The whole log beside the record, as of a run that was followed."""
