@@ -13,14 +13,14 @@ from innerloop.model.settings.slurm_settings import SlurmSetting
 from innerloop.remote.host.follow import job_status
 from innerloop.remote.host.host import RemoteJobState, state_of
 from innerloop.remote.slurm import batch_script, partitions
-from innerloop.remote.slurm.batch_script import BatchJob, Submitted, Task
+from innerloop.remote.slurm.batch_script import BatchJob, BatchTask, Submitted
 from innerloop.remote.slurm.partitions import SlurmDemand, SlurmPartition
 
 SETTING = SlurmSetting(
     partition="gpu", account="lab", memory="32G", cpus_per_task=4, gpu_type="a100", requeue=True,
     setup=("module load cuda/12.4",), sbatch=("--exclusive",), srun=("--mpi=pmix",),
 )  # fmt: skip
-TASK = Task(
+TASK = BatchTask(
     "digits", "/home/me/jobs/ws/r1", ("bash", "-c", "python train.py --name 'a b'"),
     "/home/me/jobs/ws/r1/code", {"GREETING": "it's $HOME"}, path="/home/me/envs/e/bin",
 )  # fmt: skip

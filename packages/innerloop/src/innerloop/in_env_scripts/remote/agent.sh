@@ -403,7 +403,10 @@ look() {
 # Gives a placed job, or a group of them, to Slurm: its script writes their IDs into the files "slurm".
 submit() {
   job=$root/jobs/$1
-  cd "$job" && sh ./submit.sh >submitted 2>&1 && return
+  if cd "$job" && sh ./submit.sh >submitted 2>&1; then
+    [ -f slurm ] || while IFS= read -r name; do cat "../$name/slurm"; done <parts >slurm
+    return
+  fi
   # What Slurm has taken of it does not run.
   { cat parts 2>/dev/null; printf '%s\n' "${1##*/}"; } | while IFS= read -r name; do
     [ ! -s "../$name/slurm" ] || scancel "$(cat "../$name/slurm")"
@@ -542,7 +545,7 @@ cancel() {
 cancel_in_slurm() {
   while read -r id; do
     [ "$1" != now ] || scancel --signal=KILL --full "$id" 2>/dev/null
-    scancel "$id" || return
+    scancel "$id" 2>/dev/null
   done <"$job/slurm"
   tries=600
   while is_in_queue && [ "$tries" -gt 0 ]; do

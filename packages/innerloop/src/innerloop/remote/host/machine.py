@@ -259,9 +259,8 @@ class HostMachine:
         return Fetched(status, sum(one.files for one in found), sum(one.size for one in found))
 
     def _status(self, state: RemoteJobState, job: str) -> JobStatus:
-        from .follow import job_status
-
         from .. import submission_store
+        from .follow import job_status
 
         found = job_status(state, job, self._experiment(job), self.run.title)
         record = submission_store.read(self.root, job)

@@ -51,7 +51,7 @@ OF_JOB: Mapping[str, Mapping[str, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class BatchTask:
     """What each process of a job, or of one element of an array, does.
 
     folder: that of the job there, with `log`, `state` and `outputs`. cwd: where `argv` starts; "" where a
@@ -84,7 +84,7 @@ class BatchJob:
     title: str
     name: str
     folder: str
-    tasks: Sequence[Task]
+    tasks: Sequence[BatchTask]
     setting: SlurmSetting
     at_once: int | None = None
     is_array: bool = False
@@ -209,7 +209,7 @@ def _task_body(job: BatchJob) -> Iterator[str]:
     yield "    esac"
 
 
-def _task_lines(job: BatchJob, task: Task) -> Iterator[str]:
+def _task_lines(job: BatchJob, task: BatchTask) -> Iterator[str]:
     if task.has_secrets:
         yield f". {shlex.quote(task.folder)}/secrets.sh"
     for name, value in task.env.items():

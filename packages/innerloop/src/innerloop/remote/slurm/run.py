@@ -39,7 +39,7 @@ from ..host.host import RemoteHost, RemoteJobState
 from ..host.job_request import RemoteData, RemoteSite
 from ..host.run import HostRun, PreparedRun
 from . import batch_script
-from .batch_script import BatchJob, Submitted, Task
+from .batch_script import BatchJob, BatchTask, Submitted
 
 # Seconds between two looks at a job that waits.
 _PAUSE = 1.0
@@ -218,7 +218,7 @@ class SlurmRun(HostRun):
         return host.tell("place", job_request.job_of(run), tree, data=[archive])
 
     def _refused(self, host: RemoteHost, run: Run, said: str) -> UserError:
-        return refused(self, run, said) or super()._refused(host, run, said)
+        return _explained(self, run, said) or super()._refused(host, run, said)
 
     def _lost(self, name: str, state: RemoteJobState) -> UserError:
         return UserError(
@@ -312,13 +312,13 @@ class SlurmRun(HostRun):
             limit=int(job.timeout) if job.timeout else None,
         )
 
-    def task(self, run: Run, planned: Request, site: RemoteSite) -> Task:
+    def task(self, run: Run, planned: Request, site: RemoteSite) -> BatchTask:
         """What the batch script starts for the run."""
         folder = f"{site.root}/jobs/{job_request.job_of(run)}"
         has_secrets = bool(planned.secrets)
         container = planned.container
         if container is not None and self.slurm(run).environment == OF_PYXIS:
-            return Task(
+            return BatchTask(
                 run.id, folder, container.command, "", container.env, srun=_of_pyxis(container),
                 has_secrets=has_secrets,
             )  # fmt: skip
@@ -327,7 +327,7 @@ class SlurmRun(HostRun):
             python = env.get("VIRTUAL_ENV", "")
             # The script is bash's, so it is there.
             argv = ("bash", "-c", planned.command) if run.shell == "bash" else planned.process.argv
-            return Task(
+            return BatchTask(
                 run.id, folder, argv, planned.cwd, env, "",
                 f"{python}/bin" if python else "", has_secrets=has_secrets,
             )  # fmt: skip
@@ -335,7 +335,7 @@ class SlurmRun(HostRun):
         assert isinstance(starter, Apptainer)
         without = replace(container, env={})
         prefix = f"{starter.program.upper()}ENV_"
-        return Task(
+        return BatchTask(
             run.id, folder, without.argv, "", container.env, prefix, has_secrets=has_secrets,
             scratch=starter.workdir,
         )  # fmt: skip
@@ -425,7 +425,7 @@ _WORDS = (
 )
 
 
-def refused(machine: SlurmRun, run: Run, said: str) -> UserError | None:
+def _explained(machine: SlurmRun, run: Run, said: str) -> UserError | None:
     """The error for what sbatch said; None where it said nothing."""
     lines = [
         line.strip() for line in said.splitlines() if "sbatch: error:" in line or "sbatch: " in line
