@@ -472,6 +472,17 @@ ssh_server() {
     [ -x "$folder/usr/sbin/sshd" ]
 }
 
+# Its packages must not start their services: the tests start daemons of their own.
+slurm() {
+    local policy=/usr/sbin/policy-rc.d had=1
+    there sbatch srun scontrol && [ -x /usr/sbin/munged ] && [ -x /usr/sbin/slurmctld ] && [ -x /usr/sbin/slurmd ] && return
+    [ -e "$policy" ] || had=
+    [ "$had" ] || { printf '#!/bin/sh\nexit 101\n' >"$policy" && chmod +x "$policy"; }
+    install slurm-wlm munge
+    [ "$had" ] || rm -f "$policy"
+    there sbatch srun scontrol && [ -x /usr/sbin/slurmctld ]
+}
+
 # The table of docs/reference/engines.md: each command with real engines. A folder keeps pytest from
 # reading all the other tests first.
 stage_rootless() { packages/innerloop/test --stage rootless -q packages/innerloop/tests/engines; }
