@@ -32,6 +32,7 @@ def ensure(group: str) -> Path:
         "pytest": "pytest",
         "tensorboard": "TensorBoard",
         "mlflow": "MLflow",
+        "sweep": "Optuna, which chooses the values of trials",
         UV: "uv, which locks and installs packages",
     }
     environment = environment_of(group)
