@@ -53,6 +53,17 @@ def ensure(group: str) -> Path:
     )
 
 
+def worker_argv(group: str, module: str, *words: str) -> list[str]:
+    """Starts `main` of this package's `module` in the environment of a lock, which is made first.
+
+    `words` are its `sys.argv[2:]`. Nothing is imported from the folder that it starts in: that may be a
+    workspace's root.
+    """
+    python = venvs.python_of(ensure(group))
+    start = f"import sys; sys.path.insert(0, sys.argv[1]); from {module} import main; main()"
+    return [str(python), "-I", "-X", "utf8", "-c", start, str(PACKAGE.parent), *words]
+
+
 def uv() -> str:
     """The path of uv: the one on PATH if it is new enough, else the tool's own.
 
