@@ -71,7 +71,7 @@ def policy_of(job: Job) -> Policy | None:
             f"early_termination has the unknown type {kind or '(none)'}",
             code="value-not-allowed",
             where=job.where("early_termination", "type"),
-            hint=did_you_mean(kind, known) or f"Write {', '.join(known[:-1])} or {known[-1]}",
+            hint=did_you_mean(kind, known),
             meant=(
                 job.text.where_value(*job.at, "early_termination", "type"),
                 close_words(kind, known),

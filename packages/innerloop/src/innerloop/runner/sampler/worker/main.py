@@ -57,10 +57,10 @@ def main() -> None:
 
 def _sobol(request: Request) -> Answer:
     """The first points of one scrambled sequence: with more of them, the first stay the same."""
-    from scipy.stats import qmc
-
     if not request["dimensions"]:
         return {"points": [[]] * request["count"]}
+    from scipy.stats import qmc
+
     sequence = qmc.Sobol(request["dimensions"], scramble=True, rng=request["seed"] % _SEEDS)
     return {"points": sequence.random(request["count"]).tolist()}
 
