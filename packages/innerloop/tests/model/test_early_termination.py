@@ -197,6 +197,7 @@ def test_best_trial_goes_on_and_a_mirrored_goal_decides_the_same(
 
 def test_most_of_a_sweep_is_saved_and_its_best_trial_kept() -> None:
     """Curves that improve towards an end that differs, as of real trainings, in any order of starts."""
+    reported = 0
     for seed in range(20):
         draw = random.Random(seed)
         ends = [draw.uniform(0.1, 1.0) for _ in range(20)]
@@ -215,4 +216,5 @@ def test_most_of_a_sweep_is_saved_and_its_best_trial_kept() -> None:
                         break
                 reports.append(TrialReports(curve[:length], True))
             assert len(reports[ends.index(min(ends))].values) == 30
-            assert sum(len(one.values) for one in reports) < 0.9 * 20 * 30
+            reported += sum(len(one.values) for one in reports)
+    assert reported < 0.8 * 2 * 20 * 20 * 30

@@ -16,7 +16,10 @@ from ..util.quick_dataclasses import dataclass
 
 @dataclass(slots=True)
 class _Followed:
-    """A trial that has started. `checked`: the last of its reports at which the policy has decided."""
+    """A trial that has started. `checked`: the last of its reports that no more decides about it.
+
+    The last one at which the policy applies decides again whenever others get so far.
+    """
 
     metric: FollowedMetric
     checked: int = 0
@@ -68,9 +71,10 @@ class EarlyStops:
         return ending
 
     def _reason(self, one: _Followed, trials: Sequence[TrialReports], index: int) -> str:
-        """Why the policy ends a trial, at the first of its new reports at which it does."""
-        after, one.checked = one.checked, len(one.metric.values)
-        for interval in self.policy.due(after, one.checked):
+        """Why the policy ends a trial, at the first of its reports at which it does; "" if not."""
+        due = self.policy.due(one.checked, len(one.metric.values))
+        for interval in due:
+            one.checked = interval - 1
             reason = early_termination.reason_to_end(
                 self.policy, self.goal, trials, index, interval
             )

@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Sequence
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 from ...util.errors import UserError, close_words, did_you_mean
 from ...util.quick_dataclasses import dataclass
@@ -64,9 +64,8 @@ def policy_of(job: Job) -> Policy | None:
     if not isinstance(written, dict) or not written:
         return None
     kind = str(written.get("type") or "").lower()
-    known: list[Kind] = list(get_args(Kind))
-    found = next((one for one in known if one == kind), None)
-    if found is None:
+    known: list[str] = list(get_args(Kind))
+    if kind not in known:
         raise UserError(
             f"early_termination has the unknown type {kind or '(none)'}",
             code="value-not-allowed",
@@ -78,7 +77,7 @@ def policy_of(job: Job) -> Policy | None:
             ),
         )
     return Policy(
-        found,
+        cast(Kind, kind),
         evaluation_interval=max(int(_number(written.get("evaluation_interval"))), 1),
         delay_evaluation=max(int(_number(written.get("delay_evaluation"))), 0),
         slack_factor=max(_number(written.get("slack_factor")), 0.0),
