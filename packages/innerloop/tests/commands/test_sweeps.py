@@ -370,6 +370,7 @@ def test_trial_that_the_policy_ends_is_stopped_early_and_no_failure(
     assert [one["state"] for one in told["trials"]] == ["done", "stopped early"]
     assert told["trials"][1]["metric"] == pytest.approx(5 + 1 / 3)
     listed = json.loads(workspace.loop("runs", "tiny", "--json").out)
+    listed.sort(key=lambda run: str(run["run"]))
     assert [one["state"] for one in listed] == ["done", "stopped early"]
     kind = policy[7:].partition(",")[0]
     assert listed[1]["stopped_early"].startswith(f"{kind} at report {2 if parallel == 1 else 3}: ")
