@@ -266,7 +266,7 @@ def _sweep(
 ) -> int:
     from ..runner import execute, sweep_executor
 
-    drawn = sweep_executor.draw(job, args.trials, args.seed)
+    drawn = sweep_executor.draw(job, args.trials, args.seed, dry=args.dry_run)
     first = _plan(
         args, workspace, experiment, sweep_executor.job_of(job, drawn.values[0]), findings
     )
