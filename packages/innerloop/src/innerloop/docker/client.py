@@ -144,6 +144,25 @@ def socket_path() -> str | None:
     return found.removeprefix("unix://") or None
 
 
+# What changes how Docker's client starts a container: its variables and keys of its config.json.
+# Source: docker/cli, docs/reference/commandline/docker.md.
+_CLIENT_VARIABLES = (
+    "DOCKER_API_VERSION",
+    "DOCKER_CONTENT_TRUST",
+    "DOCKER_CUSTOM_HEADERS",
+    "DOCKER_DEFAULT_PLATFORM",
+)
+_CLIENT_KEYS = ("HttpHeaders", "detachKeys", "proxies")
+
+
+def is_plain(environ: Mapping[str, str]) -> bool:
+    """Whether the person's settings change nothing of how Docker's client starts a container."""
+    if any(environ.get(name) for name in _CLIENT_VARIABLES):
+        return False
+    config = _config()
+    return not any(config.get(key) for key in _CLIENT_KEYS)
+
+
 # Where Podman looks for the program of `--init`. Source: containers.conf(5), helper_binaries_dir.
 _PODMAN_INIT = (
     *(f"{folder}/podman/catatonit" for folder in ("/usr/libexec", "/usr/lib")),
