@@ -7,7 +7,6 @@ Every argv begins with `program()`. It is chosen by `[tool.innerloop] engine`; w
 from __future__ import annotations
 
 import functools
-import hashlib
 import json
 import os
 import sys
@@ -17,6 +16,7 @@ from typing import Any
 
 from ..model.container import DOCKER, PODMAN, EngineKind
 from ..util import files, process
+from ..util.digests import sha256
 from ..util.errors import UserError
 from ..util.quick_dataclasses import dataclass
 from ..workspace import loader
@@ -120,7 +120,7 @@ def _config() -> Mapping[str, Any]:
 
 
 def _address_of_context(name: str) -> str | None:
-    folder = _config_folder() / "contexts" / "meta" / hashlib.sha256(name.encode()).hexdigest()
+    folder = _config_folder() / "contexts" / "meta" / sha256(name.encode()).hexdigest()
     endpoint: Any = _json_of(folder / "meta.json")
     for key in ("Endpoints", "docker", "Host"):
         endpoint = endpoint.get(key) if isinstance(endpoint, dict) else None
