@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -171,6 +172,51 @@ def test_keys_of_its_config_leave_the_container_to_the_client(
     ):
         config.write_text(text)
         assert client.is_plain({}) is is_plain
+
+
+def test_engine_that_goes_away_is_an_end_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The exit code is the client's, and nothing waits for ever."""
+    path = str(tmp_path / "engine")
+    requests: list[bytes] = []
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        listener.listen(8)
+
+        def serve() -> None:
+            kept = []
+            for answer in (
+                b'HTTP/1.0 201 Created\r\n\r\n{"Id": "1"}',
+                b"HTTP/1.1 101 UPGRADED\r\n\r\n\1\0\0\0\0\0\0\3abc",
+                b"HTTP/1.0 200 OK\r\n\r\n",
+                b"HTTP/1.0 204 No Content\r\n\r\n",
+            ):
+                connection, _ = listener.accept()
+                requests.append(connection.recv(65536).partition(b" HTTP/")[0])
+                connection.sendall(answer)
+                if b"/attach" in requests[-1] or b"/wait" in requests[-1]:
+                    kept.append(connection)
+                else:
+                    connection.close()
+            for connection in kept:
+                connection.close()
+
+        engine = threading.Thread(target=serve)
+        engine.start()
+        monkeypatch.setenv("DOCKER_HOST", f"unix://{path}")
+        monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+        shown: list[str] = []
+        with process.redirect_output(shown.append):
+            code = attached_container.run(replace(SPEC, name="n"), {}, stop=lambda _: None)
+        engine.join()
+    assert (code, "".join(shown)) == (attached_container.LOST, "abc")
+    assert requests == [
+        b"POST /containers/create?name=n",
+        b"POST /containers/1/attach?stream=1&stdout=1&stderr=1",
+        b"POST /containers/1/wait?condition=next-exit",
+        b"POST /containers/1/start",
+    ]
 
 
 # Carries out a container, whose name and further fields are its arguments.

@@ -27,7 +27,7 @@ from . import client, engine, engine_socket
 from .engine_socket import LateAnswer, Stream
 
 # As the client's, for an engine that went away while a container ran.
-_LOST = 125
+LOST = 125
 # That of a program which Ctrl-\\ ended, before it was there.
 _QUIT = 131
 # How long the end of a container that was stopped is waited for, in seconds.
@@ -137,7 +137,7 @@ class _Attached:
         try:
             self._follow()
         except (OSError, ValueError):
-            self.code = _LOST
+            self.code = LOST
         finally:
             self.ended.set()
 
@@ -173,7 +173,7 @@ class _Attached:
             answer = end.wait()
             code = answer.value.get("StatusCode") if isinstance(answer.value, dict) else None
             output.join()
-            self.code = code if isinstance(code, int) else _LOST
+            self.code = code if isinstance(code, int) else LOST
         finally:
             os.close(writing)
             stream.end()
