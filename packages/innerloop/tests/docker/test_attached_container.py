@@ -23,6 +23,8 @@ from innerloop.util import process
 from tests.support import until
 from tests.support_terminal import Terminal
 
+# In seconds, for a machine that does much else.
+PATIENCE = 240
 NAME = f"innerloop-attached-{os.getpid()}"
 SPEC = ContainerSpec("python:3.11-slim-bookworm", name=NAME, entrypoint="", remove=False)
 SOURCES = Path(attached_container.__file__).parents[2]
@@ -248,20 +250,22 @@ def test_killed_command_leaves_no_container_that_should_go(gone: None) -> None:
     child.send_signal(signal.SIGKILL)
     child.wait()
     child.stdout.close()
-    assert until(lambda: containers.find(NAME) is None, 120)  # the end of its stdin
+    assert until(lambda: containers.find(NAME) is None, PATIENCE)  # the end of its stdin
 
 
 ON_A_TERMINAL = """
-import os, signal, sys, time
+import os, signal, sys
+def say(*words):  # not by print, which a signal may come into
+    os.write(1, (" ".join(map(str, words)) + ".").encode())
 def resized(*_):
-    print("now", *os.get_terminal_size(), end=".", flush=True)
+    say("now", *os.get_terminal_size())
 signal.signal(signal.SIGWINCH, resized)
-print("first", os.isatty(0), os.isatty(1), end=".", flush=True)
+say("first", os.isatty(0), os.isatty(1))
 if os.get_terminal_size() == (70, 21):
     resized()
 try:
     while True:
-        print("read", input(), end=".", flush=True)
+        say("read", input())
 except KeyboardInterrupt:
     sys.exit(5)
 """
@@ -276,11 +280,11 @@ def test_terminal_is_the_persons_with_its_keys_and_its_size(gone: None, tmp_path
     command = ("python", "-c", ON_A_TERMINAL)
     terminal = Terminal(program(command=command, interactive=True, terminal=True), tmp_path)
     fcntl.ioctl(terminal.master, termios.TIOCSWINSZ, struct.pack("4H", 21, 70, 0, 0))
-    terminal.wait_for("first True True.")
-    terminal.wait_for("now 70 21.")
+    terminal.wait_for("first True True.", PATIENCE)
+    terminal.wait_for("now 70 21.", PATIENCE)
     terminal.type("a line\r")
-    terminal.wait_for("read a line.")
+    terminal.wait_for("read a line.", PATIENCE)
     fcntl.ioctl(terminal.master, termios.TIOCSWINSZ, struct.pack("4H", 22, 71, 0, 0))
-    terminal.wait_for("now 71 22.")
+    terminal.wait_for("now 71 22.", PATIENCE)
     terminal.type("\x03")
-    assert terminal.end() == 5
+    assert terminal.end(PATIENCE) == 5
