@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import field, replace
 from functools import cache
 from pathlib import Path
 
@@ -27,6 +29,7 @@ from ...util.quick_dataclasses import dataclass
 from . import facts
 from .connection import SSH_FAILED, ConnectionLost, SshConnection, connection_error, quoted
 from .facts import HostFacts
+from .local_connection import LocalConnection
 
 SCRIPT = Path(__file__).resolve().parents[2] / "in_env_scripts" / "remote" / "agent.sh"
 # What each answer begins with: a person's shell may print something before.
@@ -62,7 +65,10 @@ _IS_THERE = f'{_FOLDER}test -O "$f/$1"'
 
 @dataclass(frozen=True, slots=True)
 class RemoteRef:
-    """Where a job is: the name of the machine, its host for ssh, and the agent's folder there."""
+    """Where a job is: the name of the machine, its host for ssh, and the agent's folder there.
+
+    The host "" is this machine.
+    """
 
     remote: str
     host: str
@@ -70,7 +76,8 @@ class RemoteRef:
 
     def __post_init__(self) -> None:
         """A record of a job may be a stranger's: ssh must not take its words as options."""
-        if not (is_name(self.remote) and is_host(self.host) and is_folder(self.folder)):
+        is_known = not self.host or is_host(self.host)
+        if not (is_name(self.remote) and is_known and is_folder(self.folder)):
             raise TypeError("not where a job can be")
 
 
@@ -78,9 +85,10 @@ class RemoteRef:
 class RemoteJobState:
     """A job as the agent knows it.
 
-    `state` is "running", "ended" or "lost": its supervisor is gone, and nobody knows its end. Times
-    are seconds since the epoch, None where they are not known. `overtime`: it was stopped after so
-    many seconds.
+    `state` is "queued", "running", "ended" or "lost": its supervisor is gone, and nobody knows its end.
+    Times are seconds since the epoch, None where they are not known. `overtime`: it was stopped after so
+    many seconds. `reason` says why a cluster lets it wait, `fate` what the cluster says of a lost one.
+    `parts` are the jobs of a group, by name.
     """
 
     state: str
@@ -89,6 +97,13 @@ class RemoteJobState:
     ended: int | None = None
     canceled: bool = False
     overtime: int | None = None
+    reason: str = ""
+    fate: str = ""
+    parts: Mapping[str, RemoteJobState] = field(default_factory=dict)
+
+    @property
+    def is_open(self) -> bool:
+        return self.state in ("queued", "running")
 
 
 @cache
@@ -98,11 +113,17 @@ def _script() -> tuple[str, str]:
 
 
 class RemoteHost:
-    """Its agent's verbs. A context manager, which closes the connection."""
+    """Its agent's verbs. A context manager, which closes the connection.
 
-    def __init__(self, ref: RemoteRef) -> None:
+    `backend` is the value of `--backend` for it.
+    """
+
+    def __init__(self, ref: RemoteRef, backend: str = "") -> None:
         self.ref = ref
-        self.connection = SshConnection(ref.host)
+        self.backend = backend or f"ssh:{ref.remote}"
+        self.connection: SshConnection | LocalConnection = (
+            SshConnection(ref.host) if ref.host else LocalConnection()
+        )
         self._is_installed = False
 
     def __enter__(self) -> RemoteHost:
@@ -188,7 +209,7 @@ class RemoteHost:
                 f"the disk of {self.ref.remote} is full: {what}",
                 code="remote-disk-full",
                 where=self.ref.folder,
-                hint=f"`scripts/loop clean --backend ssh:{self.ref.remote}` frees what is there, or "
+                hint=f"`scripts/loop clean --backend {self.backend}` frees what is there, or "
                 "name a folder on another disk with [remote.NAME] folder",
             )
         if _FOREIGN in said:
@@ -209,7 +230,7 @@ class RemoteHost:
             f"{self.ref.remote}: {what}",
             code="remote-failed",
             where=self.ref.folder,
-            hint=f"`scripts/loop doctor --backend ssh:{self.ref.remote}` says what is there",
+            hint=f"`scripts/loop doctor --backend {self.backend}` says what is there",
         )
 
     # What it has.
@@ -239,7 +260,21 @@ class RemoteHost:
 
 
 def state_of(text: str) -> RemoteJobState:
-    """The state of the agent's answer to `status`."""
+    """The state of the agent's answer to `status`: of a group, its parts follow, each after its name."""
+    own, *parts = re.split(r"^part\t", text, flags=re.MULTILINE)
+    named = (part.partition("\n") for part in parts)
+    states = {name: _state(lines) for name, _, lines in named}
+    whole = replace(_state(own), parts=states)
+    begun = [state.started for state in states.values() if state.started is not None]
+    ended = [state.ended for state in states.values() if state.ended is not None]
+    if begun:
+        whole = replace(whole, started=min(begun))
+    if ended and not whole.is_open:
+        whole = replace(whole, ended=max(ended))
+    return whole
+
+
+def _state(text: str) -> RemoteJobState:
     values = dict(line.split("\t", 1) for line in text.splitlines() if "\t" in line)
 
     def number(key: str) -> int | None:
@@ -253,6 +288,8 @@ def state_of(text: str) -> RemoteJobState:
         ended=number("ended"),
         canceled="canceled" in values,
         overtime=number("overtime"),
+        reason=values.get("reason", ""),
+        fate=values.get("fate", ""),
     )
 
 
