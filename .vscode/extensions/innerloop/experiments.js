@@ -53,7 +53,7 @@ function scoreOf(run) {
 }
 
 /** @param {Run} run */
-const isRunning = run => run.state === "running";
+const isRunning = run => run.state === "running" || run.state === "waiting";
 
 /** @param {Job} job */
 const hasEnded = job => ENDED.has((job.status || job.state).toLowerCase()) || job.state === "unsent";
@@ -66,6 +66,7 @@ function aboutRun(run, now) {
 /** @param {string} state */
 function iconOf(state) {
     if (state === "running") return ["loading~spin", "charts.blue"];
+    if (state === "waiting") return ["watch", "charts.blue"];
     if (state === "done") return ["pass", "testing.iconPassed"];
     if (state === "stopped") return ["circle-slash", ""];
     if (/^(failed|killed|canceled|unreadable)/.test(state)) return ["error", "testing.iconFailed"];
