@@ -43,7 +43,7 @@ def identity(path: Path) -> tuple[int, int, int]:
 
 
 def compiled(path: Path) -> Path:
-    return Path(py_compile.compile(str(path), doraise=True))
+    return Path(str(py_compile.compile(str(path), doraise=True)))
 
 
 @pytest.fixture
