@@ -6,7 +6,7 @@ const vscode = require("vscode");
 
 /**
  * @typedef {{experiment: string, folder?: string, job?: string, command: string, gpu: string,
- *   backends: string[], problem: string}} Experiment
+ *   backends: string[], machines?: string[], problem: string}} Experiment
  * @typedef {{run: string, experiment: string, folder: string, state: string, backend?: string,
  *   started?: string, seconds?: number, headline?: string, scores: Record<string, unknown>,
  *   inputs?: Record<string, unknown>, command?: string, status?: string, git?: any, tags?: string[]}} Run

@@ -32,6 +32,7 @@ EXAMPLES = """backends:
   venv           a cached environment from environment/requirements.txt
   auto           the first available of in-container, docker, apptainer, venv (the default)
   ssh:NAME       a machine of [remote.NAME], or a host of ~/.ssh/config; outputs come back
+  slurm          the cluster whose login node this is; slurm:NAME one that ssh reaches
 
 examples:
   loop run digit_recognition
@@ -101,7 +102,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="with --debug: the port; an error if it is in use",
     )
     parser.add_argument(
-        "--detach", action="store_true", help="leave it in the queue, or running on ssh:NAME"
+        "--detach",
+        action="store_true",
+        help="leave it in the queue, or running on ssh:NAME or slurm",
     )
     dry_run.add_arguments(parser)
     parser.add_argument(
@@ -271,14 +274,14 @@ def _sweep(
 ) -> int:
     from ..runner import execute, sweep_executor
 
-    drawn = sweep_executor.draw(job, args.trials, args.seed)
+    drawn = sweep_executor.draw(job, args.trials, args.seed, dry=args.dry_run)
     claims = not args.dry_run and not args.detach and isinstance(args.backend, str)
     if claims and sweep_executor.is_serial(job, experiment.settings.gpu, args.parallel):
         experiment = device_claims.for_run(experiment, console.say)
     first = _plan(
         args, workspace, experiment, sweep_executor.job_of(job, drawn.values[0]), findings
     )
-    if args.detach and not args.dry_run:
+    if args.detach and not args.dry_run and isinstance(args.backend, str):
         from ..runner import detached_run
 
         return _left(
@@ -289,12 +292,18 @@ def _sweep(
     sweep = sweep_executor.plan(job, first, drawn)
     prepare = partial(execute.prepare, backend=args.backend, trusted=args.trust)
     if not args.dry_run:
+        if (groups := _groups(args)) is not None:
+            return groups.sweep(sweep, prepare, args.parallel, detach=args.detach)
         return sweep_executor.carry_out(sweep, prepare, args.parallel)
     trials = sweep_executor.requests(sweep, prepare)
     dry_run.show_several(dry_run.summary(first, trials), "trials", trials, as_json=args.json)
     for note in drawn.notes:
         console.say(note)
     return 0
+
+
+def _groups(args: argparse.Namespace) -> base.MachineGroups | None:
+    return None if isinstance(args.backend, str) else args.backend.groups
 
 
 def _pipeline(
@@ -319,7 +328,7 @@ def _pipeline(
         dry=args.dry_run,
     )
     prepare = partial(execute.prepare, backend=args.backend, trusted=args.trust)
-    if args.detach and not args.dry_run:
+    if args.detach and not args.dry_run and isinstance(args.backend, str):
         from ..runner import detached_run
 
         obstacle = pipeline_plan.no_local_equivalent(planned)
@@ -345,6 +354,8 @@ def _pipeline(
     if not args.dry_run:
         if obstacle is not None:
             raise obstacle
+        if (groups := _groups(args)) is not None:
+            return groups.pipeline(planned, prepare, args.parallel, detach=args.detach)
         if isinstance(args.backend, str):
             planned = pipeline_executor.with_gpus(planned, args.parallel, console.say)
         return pipeline_executor.carry_out(planned, prepare, args.parallel)
@@ -398,10 +409,12 @@ def _is_one(args: argparse.Namespace, job: Job) -> bool:
 def _require_detachable(args: argparse.Namespace, is_pipeline: bool) -> None:
     if args.debug:
         raise _not_applicable("--detach leaves a run alone, and --debug waits", "Omit one of them")
-    if not isinstance(args.backend, str) and (args.trials is not None or is_pipeline):
+    if isinstance(args.backend, str):
+        return
+    has_parts = args.trials is not None or is_pipeline
+    if has_parts and (args.backend.groups is None or args.step):
         raise _not_applicable(
-            "--detach on a machine elsewhere is for one run of a command job",
-            "Omit it, or --trials; or run it on this machine",
+            "--detach is for one run of a command job there", "Omit it, or --trials and --step"
         )
 
 

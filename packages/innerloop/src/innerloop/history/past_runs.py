@@ -28,7 +28,7 @@ UNREADABLE = "unreadable"
 # The keys of a record whose values are texts.
 _TEXTS = (
     "experiment", "backend", "why", "command", "cwd", "image", "environment", "compute", "url",
-    "status", "host", "started", "ended", "kind", "waiting", "ordered", "lost",
+    "status", "host", "started", "ended", "kind", "waiting", "ordered", "lost", "stopped_early",
 )  # fmt: skip
 # Words in the names of the scores that people look for first, in this order.
 HEADLINES = (
@@ -86,8 +86,8 @@ class PastRun:
     def state(self) -> str:
         """The run's state, in one or two words.
 
-        One of "done", "failed (3)", "stopped", "waiting" (a detached run before its start), "running",
-        "killed" (it ended without a record of
+        One of "done", "failed (3)", "stopped", "stopped early" (by its sweep), "waiting" (a detached run
+        before its start), "running", "killed" (it ended without a record of
         its end), "unknown" (it runs elsewhere, or its engine does not answer), "?" (no record),
         "unreadable" (a record that cannot be read); for a submitted job that has not ended, the
         service's last status ("queued").
@@ -103,6 +103,8 @@ class PastRun:
                 going = "waiting" if self.record.get("waiting") else "running"
                 return going if self.alive else "unknown"
             return "killed" if self.record else "?"
+        if code and self.record.get("stopped_early"):
+            return "stopped early"
         return {0: "done", 129: "stopped", 130: "stopped", 143: "stopped"}.get(
             code, f"failed ({code})"
         )
@@ -308,8 +310,12 @@ def divergence_in(scores: Mapping[str, float]) -> str:
 def differing_inputs(runs: Sequence[PastRun]) -> list[str]:
     """The names of the inputs that were not the same in all runs of an experiment."""
     differing: dict[str, None] = {}
-    for experiment in dict.fromkeys(run.experiment for run in runs):
-        inputs = [run.inputs for run in runs if run.experiment == experiment and run.record]
+    by_experiment: dict[str, list[dict[str, str]]] = {}
+    for run in runs:
+        inputs = by_experiment.setdefault(run.experiment, [])
+        if run.record:
+            inputs.append(run.inputs)
+    for inputs in by_experiment.values():
         for name in dict.fromkeys(name for values in inputs for name in values):
             if len({values.get(name) for values in inputs}) > 1:
                 differing[name] = None

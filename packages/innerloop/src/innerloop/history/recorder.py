@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from ..model.run import Ordered, Request, Run
-from ..util import console, files, process_identity
+from ..util import console, files, json_records, process_identity
 from ..util.clock import now
 from ..util.errors import UserError
 from ..util.printable import unicode_tree
@@ -154,6 +154,18 @@ class _Record:
                 # On a full disk there is no room for a new file, but in the old one's last block.
                 return None if files.overwrite(self.path, text) else error
         return None
+
+
+def mark_stopped_early(folder: Path, reason: str) -> None:
+    """Add to the record of a run that has ended why its sweep ended it early.
+
+    A record that cannot be read or written stays as it is: then the run is one that was stopped.
+    """
+    with suppress(UserError, json_records.RecordError):
+        record = json_records.read_file(folder / RECORD)
+        if record is not None:
+            values = {**record.value, "stopped_early": reason}
+            files.write_text(folder / RECORD, text_of(values))
 
 
 def describe(run: Run, request: Request) -> dict[str, Any]:

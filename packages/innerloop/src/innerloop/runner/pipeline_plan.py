@@ -112,7 +112,9 @@ def plan(
         raise UsageError(
             "no step that would run is a sweep", code="option-not-applicable", hint="Omit --trials"
         )
-    drawn = {each.name: sweep_executor.draw(each.job, trials or 1, seed) for each in sweeps}
+    drawn = {
+        each.name: sweep_executor.draw(each.job, trials or 1, seed, dry=dry) for each in sweeps
+    }
     whole = execute.plan(
         workspace,
         experiment,
