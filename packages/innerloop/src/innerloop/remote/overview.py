@@ -176,7 +176,8 @@ def _of_job(job: SubmittedJob, now: JobStatus | None) -> RunState:
     ended = now.ended if now is not None else ""
     seconds = run_records.seconds_between(now.started, now.ended) if now is not None else None
     word = status.lower()
-    where = f"{job.backend}:{job.compute}" if job.backend in base.OF_MACHINES else job.backend
+    is_on_machine = job.backend in base.OF_MACHINES and bool(job.compute)
+    where = f"{job.backend}:{job.compute}" if is_on_machine else job.backend
     return RunState(
         run=job.name,
         experiment=job.experiment,
