@@ -41,6 +41,10 @@ from .generated_files import Json, Specification
 # taken for a variable of the shell.
 _MARK = "\0"
 
+# Where Python finds the start-up module that says what to do where a package is missing. A folder that
+# is not there is as if it were not named, and VS Code appends the PYTHONPATH that a window has.
+START = f"{FOLDER}/.vscode/extensions/innerloop/start"
+
 # Characters with which a command is more than one program with arguments.
 _SHELL = "|&;<>()$`\n*?~#{"
 
@@ -189,6 +193,7 @@ def _open_file() -> Json:
         "request": "launch",
         "program": "${file}",
         "cwd": "${fileDirname}",
+        "env": {"PYTHONPATH": START},
         "console": "integratedTerminal",
         "justMyCode": False,
         # Without a group VS Code shows it last; F5 in a fresh clone starts the first.
@@ -198,11 +203,12 @@ def _open_file() -> Json:
 def _environment(
     experiment: Experiment, job: Job, values: Mapping[str, str | None], outputs: Mapping[str, str]
 ) -> dict[str, str]:
-    """The variables that `loop run` sets too; a value in the job file wins."""
+    """The variables that `loop run` sets too, and the start-up module; a value in the job wins."""
     present = {name: value for name, value in values.items() if value is not None}
     env = job_environment(job, present, outputs, f"{experiment.slug}-f5")
     return {
         "PYTHONUNBUFFERED": "1",
+        "PYTHONPATH": START,
         **{name: value.replace(_MARK, FOLDER) for name, value in env.items()},
     }
 
