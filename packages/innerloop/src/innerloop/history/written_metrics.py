@@ -6,7 +6,8 @@ Where several sources have a metric of the same name, the first of these counts:
     2. metrics.json and metrics.jsonl in `./outputs`
     3. the Hugging Face trainer's `trainer_state.json`
     4. Lightning's `metrics.csv`
-    5. TensorBoard's event files
+    5. trackio's databases
+    6. TensorBoard's event files
 
 They are looked for in the run's folder with what the program left beside `./outputs`, but not in the
 folders of steps and trials, which are runs of their own.
@@ -22,7 +23,7 @@ from pathlib import Path
 from ..util import regular_files
 from ..util.errors import UserError
 from ..util.quick_dataclasses import dataclass
-from . import event_files, json_metrics, mlflow_store, run_metrics, trainer_logs
+from . import event_files, json_metrics, mlflow_store, run_metrics, trackio_store, trainer_logs
 from .run_metrics import RunMetrics
 
 # Larger files of metrics are not read (bytes).
@@ -42,6 +43,7 @@ def read(folder: Path) -> RunMetrics:
             _of_json(folder),
             _of_states(folder, found.states),
             _of_tables(folder, found.tables),
+            *(trackio_store.read(folder, name) for name in found.projects),
             *([event_files.read(folder, found.events)] if found.events else []),
         ]
     )
@@ -55,6 +57,7 @@ class _Found:
     mlflow: Sequence[str]
     states: Sequence[str]
     tables: Sequence[str]
+    projects: Sequence[str]
     events: Sequence[str]
 
 
@@ -69,6 +72,7 @@ def _find(folder: Path) -> _Found:
         those(mlflow_store.metric_of),
         those(lambda name: name.rpartition("/")[2] == trainer_logs.STATE),
         those(lambda name: name.rpartition("/")[2] == trainer_logs.TABLE),
+        those(trackio_store.is_database),
         those(lambda name: event_files.is_event_file(name.rpartition("/")[2])),
     )
 

@@ -35,6 +35,7 @@ from .debug_tasks import (
     output_path,
     usable_outputs,
 )
+from .devcontainer_json import EXTENSION
 from .generated_files import Json, Specification
 
 # Stands for ${workspaceFolder}, which VS Code expands, while a command is parsed: so that it is not
@@ -43,7 +44,7 @@ _MARK = "\0"
 
 # Where Python finds the start-up module that says what to do where a package is missing. A folder that
 # is not there is as if it were not named, and VS Code appends the PYTHONPATH that a window has.
-START = f"{FOLDER}/.vscode/extensions/innerloop/start"
+START = f"{FOLDER}/{EXTENSION}/start"
 
 # Characters with which a command is more than one program with arguments.
 _SHELL = "|&;<>()$`\n*?~#{"
