@@ -35,7 +35,10 @@ def _place_of(frame):
         code = frame.f_code
         module = str(frame.f_globals.get("__name__"))
         # Python's own import, which the debugger wraps.
-        if not code.co_filename.startswith("<frozen importlib._bootstrap") and "_pydev" not in module:
+        if (
+            not code.co_filename.startswith("<frozen importlib._bootstrap")
+            and "_pydev" not in module
+        ):
             path = os.path.abspath(code.co_filename)
             if code.co_name != "<module>" or not _is_own(path) or _is_handled(path, frame.f_lineno):
                 return None

@@ -142,7 +142,9 @@ def test_extension_of_the_workspace_is_linked_for_a_server_that_has_no_list(tmp_
     def found() -> list[str]:
         env = {"PATH": os.environ["PATH"], "HOME": str(home)}
         subprocess.run(["/bin/sh", "-c", command], env=env, cwd=workspace, check=True)
-        return sorted(path.parent.parent.parent.name for path in home.glob(".*/extensions/*/package.json"))
+        return sorted(
+            path.parent.parent.parent.name for path in home.glob(".*/extensions/*/package.json")
+        )
 
     assert (found(), list(home.iterdir())) == ([], [])
     (folder / "package.json").write_text("{}", encoding="utf-8")
