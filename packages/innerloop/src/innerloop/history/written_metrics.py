@@ -16,15 +16,23 @@ folders of steps and trials, which are runs of their own.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..util import regular_files
 from ..util.errors import UserError
 from ..util.quick_dataclasses import dataclass
-from . import event_files, json_metrics, mlflow_store, run_metrics, trackio_store, trainer_logs
-from .run_metrics import RunMetrics
+from . import (
+    event_files,
+    growing_lines,
+    json_metrics,
+    mlflow_store,
+    run_metrics,
+    trackio_store,
+    trainer_logs,
+)
+from .run_metrics import RunMetrics, Series
 
 # Larger files of metrics are not read (bytes).
 LARGEST = 32_000_000
@@ -97,15 +105,18 @@ def _walk(root: str) -> Iterator[str]:
 
 
 def _of_json(folder: Path) -> RunMetrics:
-    texts: list[str | None] = []
+    summary: str | None = None
+    lines: Mapping[str, Series] = {}
     problems: list[str] = []
-    for name in (json_metrics.SUMMARY, json_metrics.LINES):
-        try:
-            texts.append(text_of(folder / name))
-        except UserError as error:
-            texts.append(None)
-            problems.append(f"{name}: {error.what}")
-    found = json_metrics.read(texts[0], texts[1])
+    try:
+        summary = text_of(folder / json_metrics.SUMMARY)
+    except UserError as error:
+        problems.append(f"{json_metrics.SUMMARY}: {error.what}")
+    try:
+        lines = lines_of(folder / json_metrics.LINES, json_metrics.LINES)
+    except UserError as error:
+        problems.append(f"{json_metrics.LINES}: {error.what}")
+    found = json_metrics.combined(summary, lines)
     return RunMetrics(found.scores, found.series, found.sources, tuple(problems))
 
 
@@ -145,10 +156,25 @@ def _texts(folder: Path, names: Sequence[str]) -> tuple[list[tuple[str, str]], R
 
 def text_of(path: Path) -> str | None:
     """The text of a program's own file: what is not UTF-8 in it is replaced. None if it is missing."""
-    try:
+    with _readable(path):
         return regular_files.read_bytes(path, LARGEST).decode("utf-8", "replace")
+    return None
+
+
+def lines_of(path: Path, source: str) -> Mapping[str, Series]:
+    """The series in a file of JSON lines; empty if it is missing. `source` is its name in them."""
+    with _readable(path):
+        return growing_lines.read(path, source, LARGEST)
+    return {}
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """A file that is missing is passed over; one that cannot be read is a UserError."""
+    try:
+        yield
     except (FileNotFoundError, NotADirectoryError):
-        return None
+        pass
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise UserError(f"it cannot be read: {reason}", code="file-error") from error
