@@ -1,6 +1,7 @@
 # What .ci/run installs, a function each, in the repository's root, and the stages that it runs. What
-# installs does nothing when the machine has it already. Python packages come by their hashes, from
-# .ci/locks; npm's by their versions, whose integrity the registry states.
+# installs does nothing when the machine has it already, and may run beside other steps: what two of them
+# share is made under a lock. Python packages come by their hashes, from .ci/locks; npm's by their
+# versions, whose integrity the registry states.
 
 BASE_IMAGE=python:3.11-slim-bookworm
 WORKSPACE_BASE_IMAGE=python:3.13-slim-trixie
@@ -40,6 +41,23 @@ step() {
     echo "ci: $1: there after $((SECONDS - begun)) s"
 }
 
+# lane NAME FUNCTION [NAME FUNCTION...]: these steps one after another, beside what follows.
+lane_pids=()
+lane() {
+    (while [ $# -gt 0 ]; do step "$1" "$2"; shift 2; done) &
+    lane_pids+=($!)
+}
+
+# Waits for the lanes; not 0 if a step of one has failed, which has said why.
+lanes_end() {
+    local pid code=0
+    for pid in "${lane_pids[@]}"; do
+        wait "$pid" || code=1
+    done
+    lane_pids=()
+    return "$code"
+}
+
 # stage NAME SECONDS COMMAND [ARGUMENT...]: a part of the verdict, with a time limit. The command is a
 # program or a function of this file, in a shell of its own with `set -euo pipefail`. A stage that fails
 # does not stop those after it; the first exit code that is not 0 is the one of all (`stages_code`).
@@ -61,7 +79,56 @@ stage() {
     [ "$stages_code" != 0 ] || stages_code=$code
 }
 
-install() {
+# aside NAME SECONDS COMMAND [ARGUMENT...] [-- NAME SECONDS COMMAND...]: stages one after another, beside
+# what follows. Their output comes in one piece when `asides_end` waits for them.
+aside_pids=()
+aside_folders=()
+aside() {
+    local folder
+    folder=$(mktemp -d)
+    (
+        stages_code=0 stages_failed=
+        while [ $# -gt 0 ]; do
+            words=()
+            while [ $# -gt 0 ] && [ "$1" != -- ]; do words+=("$1"); shift; done
+            [ $# = 0 ] || shift
+            stage "${words[@]}"
+        done
+        echo "$stages_code" >"$folder/code"
+        echo "$stages_failed" >"$folder/failed"
+    ) >"$folder/output" 2>&1 &
+    aside_pids+=($!)
+    aside_folders+=("$folder")
+}
+
+# In the order in which they were started, whichever ended first.
+asides_end() {
+    local number folder code
+    for number in "${!aside_pids[@]}"; do
+        folder=${aside_folders[number]}
+        wait "${aside_pids[number]}" || echo 1 >"$folder/code"
+        cat "$folder/output"
+        code=$(cat "$folder/code")
+        stages_failed=$stages_failed$(cat "$folder/failed" || true)
+        [ "$stages_code" != 0 ] || stages_code=$code
+        rm -rf "$folder"
+    done
+    aside_pids=() aside_folders=()
+}
+
+# one_at_a_time NAME COMMAND [ARGUMENT...]: while another step has the lock of this name, it waits. What
+# the command starts and leaves running, as a package its service, does not keep the lock.
+one_at_a_time() {
+    mkdir -p "$CI_TOOLS"
+    (
+        flock 9
+        shift
+        "$@" 9>&-
+    ) 9>"$CI_TOOLS/$1.lock"
+}
+
+install() { one_at_a_time apt install_now "$@"; }
+install_now() {
     [ -n "$(find /var/lib/apt/lists -name '*_Packages*' -mmin -600 -print -quit 2>/dev/null)" ] || apt-get update -q
     apt-get install -q -y --no-install-recommends "$@" || { apt-get update -q && apt-get install -q -y --no-install-recommends "$@"; }
 }
@@ -135,11 +202,15 @@ with_node() {
     # Node has its own list of authorities; one that the machine trusts must be named.
     export NODE_EXTRA_CA_CERTS=${NODE_EXTRA_CA_CERTS:-${SSL_CERT_FILE:-}}
     command -v npm && node -e 'process.exit(process.versions.node.split(".")[0] < 18)' && return
-    [ -x "$CI_TOOLS/node/bin/node" ] || {
-        python3 -m venv "$CI_TOOLS/node"
-        "$CI_TOOLS/node/bin/python" -m pip install -q --require-hashes -r .ci/locks/node.txt
-    }
+    one_at_a_time node node_of node .ci/locks/node.txt
     export PATH=$CI_TOOLS/node/bin:$PATH
+}
+
+# node_of NAME LOCK: a virtual environment with the node that is a wheel in this lock.
+node_of() {
+    [ -x "$CI_TOOLS/$1/bin/node" ] && return
+    python3 -m venv "$CI_TOOLS/$1"
+    "$CI_TOOLS/$1/bin/python" -m pip install -q --require-hashes -r "$2"
 }
 
 # npm_program FOLDER NAME SCRIPT PACKAGE...: the packages in a folder of their own, and the script
@@ -194,8 +265,8 @@ debian_package() {
     apt=$(mktemp -d)
     chmod 755 "$apt"
     install ca-certificates openssl # openssl makes the certificates of tests/company.py
-    if apt-cache show "$1" >/dev/null 2>&1; then
-        (cd "$apt" && apt-get download -q "$1")
+    if one_at_a_time apt apt-cache show "$1" >/dev/null 2>&1; then
+        (cd "$apt" && one_at_a_time apt apt-get download -q "$1")
     else
         debian_release trixie "$apt"
         (cd "$apt" && apt-get "${only[@]}" download -q "$1")
@@ -207,7 +278,7 @@ debian_package() {
 # debian_release NAME FOLDER: sets `only`, the options with which apt-get sees that release alone.
 debian_release() {
     local mirror
-    mirror=$(apt-get indextargets --format '$(CREATED_BY) $(REPO_URI) $(COMPONENT)' | sed -n 's/^Packages \(.*\) main$/\1/p' | head -n 1)
+    mirror=$(one_at_a_time apt apt-get indextargets --format '$(CREATED_BY) $(REPO_URI) $(COMPONENT)' | sed -n 's/^Packages \(.*\) main$/\1/p' | head -n 1)
     echo "deb $mirror $1 main" >"$2/sources.list"
     mkdir -p "$2/lists/partial" "$2/cache/archives/partial"
     only=(-o "Dir::Etc::sourcelist=$2/sources.list" -o Dir::Etc::sourceparts=/dev/null
@@ -277,18 +348,14 @@ oldest_python() {
 
 # packages_of VERSION FOLDER: what the tests need, for another Python than the one that runs pip.
 packages_of() {
-    [ -x "$CI_TOOLS/pip/bin/python" ] || python3 -m venv "$CI_TOOLS/pip"
+    one_at_a_time pip pip_itself
     "$CI_TOOLS/pip/bin/python" -m pip install -q --require-hashes --no-deps --only-binary=:all: --python-version "$1" --target "$2" \
         -r .ci/locks/pythons.txt
 }
 
-# Those of the workspace, then those of the tool.
-tests() {
-    local code=0
-    scripts/loop verify || code=$?
-    packages/innerloop/test --tests || alone $? || code=$?
-    return "$code"
-}
+pip_itself() { [ -x "$CI_TOOLS/pip/bin/pip" ] || python3 -m venv "$CI_TOOLS/pip"; }
+
+tests() { packages/innerloop/test --tests || alone $?; }
 
 # A few tests that failed (pytest's exit code is 1) are tried once more, one at a time: what passes then
 # failed because of what else this machine did. Each is named: such a test waits for too little, and is to be mended.
@@ -329,10 +396,7 @@ code_server() {
     [ -x "$CI_TOOLS/bin/code-server" ] && "$CI_TOOLS/bin/code-server" --version && return
     install g++ make pkg-config libkrb5-dev libx11-dev libxkbfile-dev libsecret-1-dev
     export NODE_EXTRA_CA_CERTS=${NODE_EXTRA_CA_CERTS:-${SSL_CERT_FILE:-}}
-    [ -x "$CI_TOOLS/node24/bin/node" ] || {
-        python3 -m venv "$CI_TOOLS/node24"
-        "$CI_TOOLS/node24/bin/python" -m pip install -q --require-hashes -r .ci/locks/node24.txt
-    }
+    one_at_a_time node node_of node24 .ci/locks/node24.txt
     export PATH=$CI_TOOLS/node24/bin:$PATH
     # Its modules are compiled against this Node's own headers, which the wheel holds.
     npm_config_nodedir=$(node -p 'require("path").dirname(require("path").dirname(process.execPath))')

@@ -95,9 +95,10 @@ def from_package(word: str) -> str:
 def workers() -> int:
     """How many tests run at once.
 
-    A few, since some start containers or a browser; tests/conftest.py says which stay together.
+    A few, since some start containers or a browser; one more than there are cores, since the tests with
+    Docker, which tests/conftest.py keeps in one worker, mostly wait for its engine.
     """
-    return max(1, min(4, os.cpu_count() or 1))
+    return min(4, (os.cpu_count() or 1) + 1)
 
 
 def _check(argv: Sequence[str]) -> int:

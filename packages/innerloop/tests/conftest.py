@@ -86,8 +86,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Leaves out the long campaigns and stages that are not asked for, and groups the others.
 
     Groups say which tests stay together (`--dist loadgroup`).
-    Those of a file, which share what they set up, and all that use Docker. The older builder fails
-    when another test takes an image away whose layers it is just looking at.
+    Those of a file, which share what they set up, and all that use one of TOGETHER. Docker's older
+    builder fails when another test takes an image away whose layers it is just looking at; VS Code
+    with its browser, and Azure on loopback with its client, take longer to set up than to use.
     """
     left_out = [item for item in items if _is_left_out(item)]
     config.hook.pytest_deselected(items=left_out)
@@ -101,9 +102,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = [items[index] for index in group_order.order(groups, group_order.recorded())]
 
 
+TOGETHER = ("docker", "editor", "azure")
+
+
 def _group(item: pytest.Item) -> str:
-    if item.get_closest_marker("docker"):
-        return "docker"
+    for name in TOGETHER:
+        if item.get_closest_marker(name):
+            return name
     return item.path.relative_to(group_order.PACKAGE).as_posix()
 
 

@@ -19,7 +19,7 @@ RECORDED_FROM = 5
 
 
 def recorded() -> dict[str, float]:
-    """Seconds by group: `docker`, or a file's path from the package's folder."""
+    """Seconds by group: `docker` and the like, or a file's path from the package's folder."""
     seconds: dict[str, float] = json.loads(FILE.read_text(encoding="utf-8"))
     return seconds
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.azure import deployable, endpoints, network, standin
+from tests.azure import deployable, endpoints, network, standin, warm_worker
 from tests.support import ROOT, TRACEBACK, Answer, Started, Workspace
 
 if TYPE_CHECKING:
@@ -23,17 +24,18 @@ TRAIN = "print('trained')\n"
 
 @dataclass(slots=True)
 class Cloud:
-    """`env` is what a program needs to meet this Azure and no other."""
+    """`env` is what a program needs to meet this Azure and no other; `warm`, to have its worker at once."""
 
     azure: standin.Azure
     proxy: network.Proxy
     env: dict[str, str]
+    warm: dict[str, str]
 
     def loop(
         self, workspace: Workspace, *words: str, env: Mapping[str, str] | None = None
     ) -> Answer:
         """`scripts/loop WORDS`. In no output of any test is a secret, nor a traceback."""
-        answer = workspace.loop(*words, env={**self.env, **(env or {})}, timeout=120)
+        answer = workspace.loop(*words, env={**self.env, **self.warm, **(env or {})}, timeout=120)
         self.check(answer.out + answer.err)
         return answer
 
@@ -94,7 +96,7 @@ def _cloud(tmp_path_factory: pytest.TempPathFactory, _tool: None) -> Iterator[Cl
     for container in ("workspaceblobstore", "workspaceartifactstore"):
         azure.blobs.make(container)
     # Azure's client is set up here, so that its first use is in no test's output.
-    code = "import sys; sys.path.insert(0, 'packages/innerloop/src'); from innerloop.util import locked_environments as b; b.ensure('azure')"
+    code = "import sys; sys.path.insert(0, 'packages/innerloop/src'); from innerloop.util import locked_environments as b; print(b.ensure('azure'))"
     done = subprocess.run(
         ["python3", "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=600
     )
@@ -104,7 +106,9 @@ def _cloud(tmp_path_factory: pytest.TempPathFactory, _tool: None) -> Iterator[Cl
         "INNERLOOP_PAUSE": "0.05",
         "INNERLOOP_PATIENCE": "60",
     }
-    yield Cloud(azure, proxy, env)
+    environment = Path(done.stdout.splitlines()[-1])
+    with warm_worker.started(environment, ROOT / "packages/innerloop/src", env) as warm:
+        yield Cloud(azure, proxy, env, warm)
     proxy.close()
     store.close()
 

@@ -10,11 +10,12 @@ import subprocess
 import sys
 import termios
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
 from tests.engine import dev
-from tests.support import TINY, Workspace, docker, until
+from tests.support import TINY, Workspace, docker, make_workspace, until
 
 pytestmark = [pytest.mark.docker, pytest.mark.devcontainer]
 
@@ -25,13 +26,28 @@ PROFILE = (
 )
 
 
-@pytest.fixture
-def opened(workspace: Workspace) -> Iterator[Workspace]:
+def prepare(workspace: Workspace) -> None:
     workspace.add("tiny", "print('hello')", dockerfile=TINY + PROFILE)
     assert workspace.loop("sync").code == 0
     path = ".devcontainer/tiny/devcontainer.json"
     remote = {"FROM_HOST": "${localEnv:HOSTS_OWN:none}", "MORE": "${containerEnv:PATH}:/more"}
     workspace.write(path, json.dumps({**json.loads(workspace.read(path)), "remoteEnv": remote}))
+
+
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory: pytest.TempPathFactory, _tool: None) -> Iterator[Workspace]:
+    """With one container for all tests, which change nothing in it."""
+    folder = tmp_path_factory.mktemp("exec")
+    workspace = make_workspace(folder / "Mein Schreibtisch é" / "work space")
+    prepare(workspace)
+    dev.up(workspace)
+    yield workspace
+    dev.clean(workspace)
+
+
+@pytest.fixture
+def closed(workspace: Workspace) -> Iterator[Workspace]:
+    prepare(workspace)
     yield workspace
     dev.clean(workspace)
 
@@ -43,10 +59,9 @@ SHOW = (
 
 
 def test_it_sees_what_the_devcontainer_cli_would_show(opened: Workspace) -> None:
-    dev.up(opened)
-    ours = opened.loop("exec", "tiny", "--", "python3", "-c", SHOW, env={"HOSTS_OWN": "a b"})
-    opened.env["HOSTS_OWN"] = "a b"
-    theirs = dev.bare(opened, "exec", "python3", "-c", SHOW)
+    told = replace(opened, env={"HOSTS_OWN": "a b"})
+    ours = told.loop("exec", "tiny", "--", "python3", "-c", SHOW)
+    theirs = dev.bare(told, "exec", "python3", "-c", SHOW)
     seen, shown = json.loads(ours.out), json.loads(theirs.out)
     assert seen.pop("cwd") == f"{shown.pop('cwd')}/src/tiny"  # where the job's command starts
     assert seen == shown
@@ -55,15 +70,15 @@ def test_it_sees_what_the_devcontainer_cli_would_show(opened: Workspace) -> None
 
 @pytest.mark.parametrize("code", [0, 1, 7, 130])
 def test_exit_codes_pass_through(opened: Workspace, code: int) -> None:
-    if code == 0:
-        dev.up(opened)
-    else:  # one container for all would need a wider fixture; the CLI's own start is quick
-        assert dev.bare(opened, "up").code == 0
     assert opened.loop("exec", "tiny", "--", "sh", "-c", f"exit {code}").code == code
 
 
+def test_exit_code_passes_through_where_the_cli_opened_it(closed: Workspace) -> None:
+    assert dev.bare(closed, "up").code == 0
+    assert closed.loop("exec", "tiny", "--", "sh", "-c", "exit 7").code == 7
+
+
 def test_words_stdin_and_folder(opened: Workspace) -> None:
-    dev.up(opened)
     words = ["a b", "$HOME", "'", '"', "ü", ""]
     told = opened.loop(
         "exec", "tiny", "--", "python3", "-c", "import sys; print(sys.argv[1:])", *words
@@ -89,7 +104,8 @@ def test_words_stdin_and_folder(opened: Workspace) -> None:
 
 def test_control_c_ends_what_runs_in_there(opened: Workspace) -> None:
     """`docker exec` ends on Ctrl-C and leaves the program in the container at work."""
-    there = dev.up(opened)["container"]
+    (container,) = dev.containers(opened)
+    there = container["Id"]
     script = "import time; print('at work', flush=True); time.sleep(300)"
     started = opened.start("exec", "tiny", "--", "python3", "-c", script)
     started.wait_for("at work")
@@ -99,18 +115,18 @@ def test_control_c_ends_what_runs_in_there(opened: Workspace) -> None:
     assert until(lambda: "time.sleep" not in docker("top", there, "-eo", "pid,args"), 10)
 
 
-def test_one_that_is_not_there_says_how_to_open_it(opened: Workspace) -> None:
-    answer = opened.loop("exec", "tiny", "--", "true")
+def test_one_that_is_not_there_says_how_to_open_it(closed: Workspace) -> None:
+    answer = closed.loop("exec", "tiny", "--", "true")
     assert answer.code == 1
     assert "scripts/loop up tiny" in answer.message
 
 
-def test_inside_the_container_it_runs_right_here(opened: Workspace) -> None:
-    answer = opened.loop(
+def test_inside_the_container_it_runs_right_here(closed: Workspace) -> None:
+    answer = closed.loop(
         "exec", "tiny", "--", sys.executable, "-c", "print(1)", env={"INNERLOOP_EXPERIMENT": "tiny"}
     )
     assert (answer.code, answer.out) == (0, "1\n"), answer.err
-    refused = opened.loop("up", "tiny", env={"INNERLOOP_EXPERIMENT": "tiny"})
+    refused = closed.loop("up", "tiny", env={"INNERLOOP_EXPERIMENT": "tiny"})
     assert refused.code == 1 and "[in-dev-container]" in refused.message
 
 
@@ -120,7 +136,6 @@ def test_a_terminal_is_a_terminal_in_there(opened: Workspace) -> None:
     A shell that is hit between a fork and its exec waits for that child first, so the children are
     short.
     """
-    dev.up(opened)
     ours, theirs = pty.openpty()
     script = "test -t 0 && test -t 1 && echo is $TERM; while :; do sleep 0.1; done"
     child = subprocess.Popen(

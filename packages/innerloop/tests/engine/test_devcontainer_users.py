@@ -25,7 +25,10 @@ id -un
 """
 
 
-@pytest.fixture(params=[1000, 1234, 0], ids=["1000", "1234", "root"])
+OTHER = pytest.param(1234, marks=pytest.mark.nightly)
+
+
+@pytest.fixture(params=[1000, OTHER, 0], ids=["1000", "1234", "root"])
 def theirs(request: pytest.FixtureRequest) -> Iterator[tuple[Workspace, int]]:
     with dev.person(request.param) as workspace:
         yield workspace, request.param
@@ -40,10 +43,27 @@ def prepared(workspace: Workspace, uid: int, text: str) -> list[str]:
     return prefix
 
 
+# The Dockerfile, its user, and the persons of the default run; the nightly one has all of them.
+IMAGES = {
+    "a user of its own": (dev.THREE, "dev", (1000, 0)),
+    "the UID is taken": (TAKEN, "dev", (1234,)),
+    "only root": (TINY, "dev", (0,)),
+    "somebody is there": (UBUNTU, "ubuntu", (1000, 1234)),
+}
+
+
 @pytest.mark.parametrize(
-    ("text", "user"),
-    [(dev.THREE, "dev"), (TAKEN, "dev"), (TINY, "dev"), (UBUNTU, "ubuntu")],
-    ids=["a user of its own", "the UID is taken", "only root", "somebody is there"],
+    ("theirs", "text", "user"),
+    [
+        pytest.param(
+            *(uid, text, user),
+            marks=() if uid in by_default else pytest.mark.nightly,
+            id=f"{uid or 'root'}-{name}",
+        )
+        for uid in (1000, 1234, 0)
+        for name, (text, user, by_default) in IMAGES.items()
+    ],
+    indirect=["theirs"],
 )
 def test_files_are_the_persons(theirs: tuple[Workspace, int], text: str, user: str) -> None:
     workspace, uid = theirs

@@ -226,7 +226,13 @@ def test_launcher_is_one_file_of_160_lines_at_most() -> None:
     assert len(LAUNCHER.read_text().splitlines()) <= 160
 
 
-@pytest.mark.parametrize("minor", PYTHONS)
+@pytest.mark.parametrize(
+    "minor",
+    [
+        pytest.param(n, marks=() if n in (PYTHONS[0], PYTHONS[-1]) else pytest.mark.nightly)
+        for n in PYTHONS
+    ],
+)
 def test_launcher_starts_without_a_warning(minor: int, warm: Workspace, tmp_path: Path) -> None:
     """Up to the point where the environment is made, whose index refuses every connection."""
     python = python_of_version(minor)

@@ -19,9 +19,6 @@ WITHOUT_HASHES = {
     ("packages/innerloop/src/innerloop/model/dockerfiles/generated.py", "_PIP"): (
         "a person's requirements file: where it has hashes, pip checks all"
     ),
-    ("packages/innerloop/src/innerloop/model/dockerfiles/generated.py", "no conda"): (
-        "the packages of a person's conda file, which has no hashes"
-    ),
     ("packages/innerloop/src/innerloop/model/dockerfiles/lock_dockerfile.py", "{option}"): (
         "`option` is --require-hashes for a lock that has hashes"
     ),

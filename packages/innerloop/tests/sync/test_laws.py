@@ -6,6 +6,7 @@ import json
 from random import Random
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -50,7 +51,7 @@ def three(seed: int, doubles: bool = False) -> tuple[str, Any, Any, Any]:
     return text, yours, base, theirs
 
 
-@cases(15000)
+@cases(2500)
 @given(seeds)
 def test_the_merge_is_what_the_rules_say(seed: int) -> None:
     text, yours, base, theirs = three(seed)
@@ -98,7 +99,7 @@ def check_line_breaks(before: str, after: str) -> None:
             break
 
 
-@cases(5000)
+@cases(800)
 @given(seeds)
 def test_of_keys_that_are_there_twice_nothing_of_the_persons_is_lost(seed: int) -> None:
     text, yours, base, theirs = three(seed, doubles=True)
@@ -110,7 +111,7 @@ def test_of_keys_that_are_there_twice_nothing_of_the_persons_is_lost(seed: int) 
     assert again.text == merged.text
 
 
-@cases(5000)
+@cases(800)
 @given(seeds)
 def test_settling_a_clash_settles_it_for_good(seed: int) -> None:
     text, _, base, theirs = three(seed)
@@ -132,7 +133,7 @@ def value_of(merged: Merged) -> Any:
     return None if merged.text is None else parse(merged.text).value
 
 
-@cases(8000)
+@cases(1500)
 @given(seeds)
 def test_a_text_is_turned_into_any_value(seed: int) -> None:
     r = Random(seed)
@@ -147,7 +148,7 @@ def test_a_text_is_turned_into_any_value(seed: int) -> None:
     check_line_breaks(text, after)
 
 
-@cases(6000)
+@cases(1200)
 @given(seeds)
 def test_a_damaged_text_is_read_rightly_or_refused_with_its_place(seed: int) -> None:
     r = Random(seed)
@@ -181,3 +182,18 @@ def check_reading(text: str) -> None:
 def test_paths_can_be_typed_back(steps: list[str]) -> None:
     path = tuple(steps)
     assert parse_path(format_path(path)) == path
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize(
+    ("law", "number"),
+    [
+        (test_the_merge_is_what_the_rules_say, 30_000),
+        (test_of_keys_that_are_there_twice_nothing_of_the_persons_is_lost, 10_000),
+        (test_settling_a_clash_settles_it_for_good, 10_000),
+        (test_a_text_is_turned_into_any_value, 16_000),
+        (test_a_damaged_text_is_read_rightly_or_refused_with_its_place, 12_000),
+    ],
+)
+def test_laws_hold_in_many_more_cases(law: Any, number: int) -> None:
+    cases(number)(given(seeds)(law.hypothesis.inner_test))()

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 from ..model.container import image_name_part
-from ..model.dockerfiles import dockerfile
+from ..model.dockerfiles import dockerfile, generated
 from ..model.environment import Image
 from ..model.experiment import Experiment
 from ..model.jobs import conda
@@ -114,22 +114,13 @@ def conda_dockerfile(base: str, *, with_constraints: bool = False) -> str:
 
     The environment is first on PATH, as on Azure ML.
     """
-    steps = (
-        "set -e; cd /opt/innerloop; tool=; for name in mamba conda micromamba; do "
-        'if [ -z "$tool" ] && command -v $name >/dev/null 2>&1; then tool=$name; fi; done; '
-        'if [ -n "$tool" ]; then '
-        "$tool env create --yes --prefix /opt/innerloop/env --file conda.yaml 2>/tmp/why || "
-        "{ grep -q 'unrecognized arguments' /tmp/why && "
-        "$tool env create --prefix /opt/innerloop/env --file conda.yaml; } || "
-        "{ cat /tmp/why >&2; exit 1; }; "
-        "else echo 'innerloop: this image has no conda, so pip installs the packages'; "
-        "python3 -m pip install --no-cache-dir --requirement pip.txt; fi"
-    )
     constraints = f" {conda.CONSTRAINTS}" if with_constraints else ""
+    steps = generated.conda_steps(
+        f"{generated.FOLDER}/conda.yaml",
+        f"cd {generated.FOLDER}; python3 -m pip install --no-cache-dir --requirement pip.txt",
+    )
     return (
-        f"FROM {base}\nUSER root\nCOPY conda.yaml pip.txt{constraints} /opt/innerloop/\n"
-        f"RUN {steps}\n"
-        "ENV PATH=/opt/innerloop/env/bin:$PATH CONDA_DEFAULT_ENV=/opt/innerloop/env\n"
+        f"FROM {base}\nUSER root\nCOPY conda.yaml pip.txt{constraints} {generated.FOLDER}/\n{steps}"
     )
 
 

@@ -62,23 +62,31 @@ def of_conda(
         )
     if not requirements:
         install = "true"
-    steps = (
-        "set -e; tool=; for name in mamba conda micromamba; do "
-        'if [ -z "$tool" ] && command -v $name > /dev/null 2>&1; then tool=$name; fi; done; '
-        'if [ -n "$tool" ]; then '
-        f"$tool env create --yes --prefix {CONDA_PREFIX} --file {inside} 2> /tmp/why || "
-        "{ grep -q 'unrecognized arguments' /tmp/why && "
-        f"$tool env create --prefix {CONDA_PREFIX} --file {inside}; }} || "
-        "{ cat /tmp/why >&2; exit 1; }; "
-        f"else echo 'innerloop: this image has no conda, so pip installs the packages'; {install}; fi"
-    )
     return (
         _HEAD.format(file=file, name=name)
         + f"FROM {base}\nUSER root\n"
         + _copies(copied)
-        + f"RUN {steps}\n"
-        + f"ENV PATH={CONDA_PREFIX}/bin:$PATH CONDA_DEFAULT_ENV={CONDA_PREFIX}\n"
+        + conda_steps(inside, install)
     )
+
+
+def conda_steps(file: str, otherwise: str) -> str:
+    """Instructions that make an environment of a conda file, which is first on PATH, as on Azure ML.
+
+    `file` is a word of a shell, `otherwise` the shell's commands for an image without conda.
+    """
+    steps = (
+        "set -e; tool=; for name in mamba conda micromamba; do "
+        'if [ -z "$tool" ] && command -v $name > /dev/null 2>&1; then tool=$name; fi; done; '
+        'if [ -n "$tool" ]; then '
+        f"$tool env create --yes --prefix {CONDA_PREFIX} --file {file} 2> /tmp/why || "
+        "{ grep -q 'unrecognized arguments' /tmp/why && "
+        f"$tool env create --prefix {CONDA_PREFIX} --file {file}; }} || "
+        "{ cat /tmp/why >&2; exit 1; }; "
+        f"else echo 'innerloop: this image has no conda, so pip installs the packages'; {otherwise}; fi"
+    )
+    path = f"{CONDA_PREFIX}/bin:$PATH"
+    return f"RUN {steps}\nENV PATH={path} CONDA_DEFAULT_ENV={CONDA_PREFIX}\n"
 
 
 def _copies(paths: Sequence[str]) -> str:
