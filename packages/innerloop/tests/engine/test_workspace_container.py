@@ -52,8 +52,8 @@ def opened(request: pytest.FixtureRequest, _tool: None) -> Iterator[Opened]:
     made = make_workspace(folder / "our work", share_scripts=False, copy_source=True)
     made.add("tiny", WRITES, job=JOB)
     made.write("data/numbers/a.csv", "1,2,3")
-    for path in (JOB_SCHEMA, f"{EXTENSION}/package.json"):
-        made.write(path, "{}")
+    for file in (JOB_SCHEMA, f"{EXTENSION}/package.json"):
+        made.write(file, "{}")
     synced = made.loop("sync")
     assert synced.code == 0, synced.err
     for name in ("Dockerfile", "entrypoint.sh"):

@@ -184,7 +184,7 @@ def test_trackio_database_has_the_last_run_of_each_metric(tmp_path: Path) -> Non
     loss = found.series["loss"]
     assert (shown(loss.values), loss.steps) == (["0.5", "nan"], (0, 7))
     assert loss.times == (1767323045.5,) * 2
-    assert found.scores | {"loss": 0} == {"loss": 0, "alone": 1, "in/a/b": 2, "top": -INF}
+    assert {**found.scores, "loss": 0} == {"loss": 0, "alone": 1, "in/a/b": 2, "top": -INF}
     # Nothing is made beside what a run left.
     assert [path.name for path in (tmp_path / "trackio").iterdir()] == ["line.db"]
 

@@ -52,7 +52,7 @@ def _values(written: object) -> Mapping[str, float]:
 def _flat(entry: Mapping[str, Any]) -> Sequence[tuple[str, float]]:
     """A table, an image or a histogram is an object with a type, and no metric."""
     found: list[tuple[str, float]] = []
-    todo: list[tuple[str, Any]] = list(reversed(entry.items()))
+    todo: list[tuple[str, Any]] = list(entry.items())[::-1]
     while todo:
         name, value = todo.pop()
         number = metric_values.value_of(value)
