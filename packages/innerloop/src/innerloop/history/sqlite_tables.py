@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,8 @@ def read(folder: Path, name: str, query: str) -> tuple[Rows, tuple[str, ...]]:
 
     `query` ends with "LIMIT ?". There are no rows in a file of another kind or with other tables.
     """
+    import sqlite3  # here: few runs have a database
+
     path = folder / name
     try:
         with regular_files.opened(path) as file:
@@ -45,6 +46,8 @@ def read(folder: Path, name: str, query: str) -> tuple[Rows, tuple[str, ...]]:
 
 def _rows(path: Path, query: str) -> Rows:
     """A stranger's schema runs no function and does not go on long, and no file is made beside it."""
+    import sqlite3
+
     # A database that nobody writes has no write-ahead log; SQLite would make one to read it.
     is_written = os.path.exists(f"{path}-wal")
     uri = f"{path.resolve().as_uri()}?mode=ro{'' if is_written else '&immutable=1'}"
