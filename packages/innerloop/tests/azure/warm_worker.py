@@ -26,7 +26,7 @@ from typing import Any, NoReturn
 
 WARM = "INNERLOOP_TESTS_WARM_WORKER"
 # How the tool starts a worker.
-START = ["-E", "-s", "-X", "utf8", "-c"]
+START = ["-I", "-X", "utf8", "-c"]
 ITSELF = "python-itself"
 WORKER = "innerloop.remote.azureml.worker"
 # Names of all modules of others that a worker imports, in their order.
