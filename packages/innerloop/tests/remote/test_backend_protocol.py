@@ -22,8 +22,10 @@ from innerloop.remote import base
 from innerloop.remote.argo.backend import Argo
 from innerloop.remote.azureml.backend import AzureML
 from innerloop.remote.base import RemoteBackend
+from innerloop.remote.host.run import HostRun
+from innerloop.remote.slurm.backend import Slurm
+from innerloop.remote.slurm.run import SlurmRun
 from innerloop.remote.ssh.backend import Ssh
-from innerloop.remote.ssh.run import SshRun
 from tests.remote import nice_backend
 from tests.remote.spool_backend import Spool
 from tests.support import ROOT, Workspace
@@ -36,8 +38,8 @@ pathlib.Path("outputs/priority.txt").write_text(str(os.nice(0)))
 
 # mypy holds that each backend has the protocol's functions.
 LOCAL: tuple[LocalBackend, ...] = (docker, apptainer, venv, in_container, nice_backend)
-MACHINE: base.MachineRun = SshRun(ROOT, "gpubox")
-REMOTE: tuple[type[RemoteBackend], ...] = (AzureML, Argo, Spool, Ssh)
+MACHINES: tuple[base.MachineRun, ...] = (HostRun(ROOT, "gpubox"), SlurmRun(ROOT, ""))
+REMOTE: tuple[type[RemoteBackend], ...] = (AzureML, Argo, Spool, Ssh, Slurm)
 
 
 @pytest.fixture

@@ -31,6 +31,7 @@ EXAMPLES = """backends:
   venv           a cached environment from environment/requirements.txt
   auto           the first available of in-container, docker, apptainer, venv (the default)
   ssh:NAME       a machine of [remote.NAME], or a host of ~/.ssh/config; outputs come back
+  slurm          the cluster whose login node this is; slurm:NAME one that ssh reaches
 
 examples:
   loop run digit_recognition
@@ -99,7 +100,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="with --debug: the port; an error if it is in use",
     )
     parser.add_argument(
-        "--detach", action="store_true", help="with ssh:NAME: leave it running there"
+        "--detach", action="store_true", help="with ssh:NAME or slurm: leave it running there"
     )
     dry_run.add_arguments(parser)
     parser.add_argument(
@@ -272,12 +273,18 @@ def _sweep(
     sweep = sweep_executor.plan(job, first, drawn)
     prepare = partial(execute.prepare, backend=args.backend, trusted=args.trust)
     if not args.dry_run:
+        if (groups := _groups(args)) is not None:
+            return groups.sweep(sweep, prepare, args.parallel, detach=args.detach)
         return sweep_executor.carry_out(sweep, prepare, args.parallel)
     trials = sweep_executor.requests(sweep, prepare)
     dry_run.show_several(dry_run.summary(first, trials), "trials", trials, as_json=args.json)
     for note in drawn.notes:
         console.say(note)
     return 0
+
+
+def _groups(args: argparse.Namespace) -> base.MachineGroups | None:
+    return None if isinstance(args.backend, str) else args.backend.groups
 
 
 def _pipeline(
@@ -316,6 +323,8 @@ def _pipeline(
     if not args.dry_run:
         if obstacle is not None:
             raise obstacle
+        if (groups := _groups(args)) is not None:
+            return groups.pipeline(planned, prepare, args.parallel, detach=args.detach)
         return pipeline_executor.carry_out(planned, prepare, args.parallel)
     steps, errors = pipeline_plan.requests(planned, prepare)
     notes = [f"a real run needs more: {error.message()}" for error in planned.run.missing]
@@ -362,9 +371,10 @@ def _check_options(args: argparse.Namespace, job: Job) -> None:
 def _require_detachable(args: argparse.Namespace, is_pipeline: bool) -> None:
     if isinstance(args.backend, str):
         raise _not_applicable(
-            "--detach leaves a run on a machine elsewhere", "Add --backend ssh:NAME"
+            "--detach leaves a run on a machine elsewhere", "Add --backend ssh:NAME or slurm"
         )
-    if args.debug or args.trials is not None or is_pipeline:
+    has_parts = args.trials is not None or is_pipeline
+    if args.debug or (has_parts and (args.backend.groups is None or args.step)):
         raise _not_applicable(
             "--detach is for one run of a command job", "Omit it, or --debug and --trials"
         )

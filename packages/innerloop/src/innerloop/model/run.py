@@ -110,7 +110,7 @@ class Request:
     gives to the job of this machine, beyond what the job file says. `processes` holds the own variables of each process of a
     distributed job; the request's `env` is that of the first one. `secrets` are variables for the
     engine's client that are never printed. `compute` is the machine elsewhere that runs it, "" for this
-    one. `redaction` masks what is known to be secret in all that
+    one. `script` is what a cluster is given, "" for other backends. `redaction` masks what is known to be secret in all that
     is printed or recorded of it.
     """
 
@@ -130,6 +130,7 @@ class Request:
     gpu: Gpu = NO_GPU
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     compute: str = ""
+    script: str = ""
     redaction: Redaction = NO_REDACTION
 
     @property
@@ -206,6 +207,7 @@ class Request:
             "outputs": self.outputs,
             "notes": list(self.notes),
             "processes": [dict(variables) for variables in self.processes],
+            **({"script": self.script} if self.script else {}),
         }
         return {key: self.redaction.tree(value) for key, value in document.items()}
 

@@ -14,10 +14,13 @@
 #     state           "running" or "ended CODE SECONDS", padded, so that a full disk takes its end
 #     supervisor      its process and the boot that it belongs to;  group: that of the program
 #     started, canceled, overtime
+#     slurm           the IDs of its jobs in Slurm, which supervises it then;  parts: jobs of a group
+#
+# A job of Slurm is a batch script that writes its own state. What only Slurm knows is asked there.
 
 marker=innerloop-agent
 tab=$(printf '\t')
-PATH=$PATH:/usr/local/bin:/usr/bin:/bin:/opt/homebrew/bin:$HOME/.local/bin
+PATH=$PATH:/usr/local/bin:/usr/bin:/bin:/opt/homebrew/bin:$HOME/.local/bin:/opt/slurm/bin
 export PATH
 # With them, a bash that a job starts would read ~/.bashrc, as a login's does.
 unset SSH_CLIENT SSH2_CLIENT SSH_CONNECTION SSH_TTY
@@ -60,7 +63,7 @@ facts() {
   say time "$(date -u +%s)"
   say free "$(free_kilobytes)"
   for program in bash docker podman apptainer singularity python3 rsync uv nvidia-smi \
-    nvidia-container-runtime-hook nvidia-cdi-hook; do
+    nvidia-container-runtime-hook nvidia-cdi-hook sbatch; do
     has "$program" && say program "$program"
   done
   has rsync && say rsync "$(command -v rsync)"
@@ -234,7 +237,7 @@ checkout() {
 }
 
 # Arguments: the job, and the tree of its code or "-". stdin: a tar archive of its files.
-launch() {
+place() {
   job=$root/jobs/$1
   mkdir -p "${job%/*}" && mkdir "$job" || fail "there is a job of this name already"
   trap 'rm -rf "$job"' EXIT
@@ -253,7 +256,12 @@ launch() {
   done <copies
   trap - EXIT HUP INT TERM
   : >log
-  write_state running || not_started "the state cannot be written"
+  write_state queued || not_started "the state cannot be written"
+}
+
+launch() {
+  place "$@"
+  write_state running
   own_session sh "$0" "$root" supervise "$1" </dev/null >/dev/null 2>&1 &
   tries=1500
   while [ ! -s supervisor ]; do
@@ -292,6 +300,8 @@ read_state() {
   state=
   [ -f "$job/state" ] && read -r state code ended <"$job/state"
 }
+
+is_open() { [ "$state" = running ] || [ "$state" = queued ]; }
 
 boot() {
   cat /proc/sys/kernel/random/boot_id 2>/dev/null || sysctl -n kern.boottime 2>/dev/null
@@ -332,23 +342,109 @@ is_of_this_boot() {
   [ "$of" = "$(boot)" ]
 }
 
-is_supervised() { is_of_this_boot && kill -0 "$pid" 2>/dev/null; }
+is_supervised() {
+  if [ -f "$job/slurm" ]; then
+    is_in_queue
+  else
+    is_of_this_boot && kill -0 "$pid" 2>/dev/null
+  fi
+}
+
+# Whether Slurm still has the job, as $queue: its state, and why it waits. It has if Slurm is silent.
+is_in_queue() {
+  ids=$(tr '\n' , <"$job/slurm")
+  queue=$(squeue --noheader --array --jobs "${ids%,}" -o '%T %r' 2>&1)
+  case $? in
+    0) [ -n "$queue" ] ;;
+    *) case $queue in *[Ii]nvalid*) queue= && return 1 ;; *) queue= ;; esac ;;
+  esac
+}
+
+# The state, also of a job whose script could not write it: one that was ended by a signal may run
+# again, and one whose node is gone has written nothing.
+look() {
+  read_state
+  reason=
+  fate=
+  if [ ! -f "$job/slurm" ]; then
+    if [ "$state" = running ] && ! is_supervised; then
+      read_state # it may just have ended
+      [ "$state" = running ] && state=lost
+    fi
+    return 0
+  fi
+  [ "$state" = ended ] && [ "$code" -le 128 ] && return 0
+  if is_in_queue; then
+    case $queue in
+      '') [ "$state" != ended ] || state=running ;;
+      PENDING* | CONFIGURING* | REQUEUE* | SPECIAL_EXIT*)
+        [ "$state" != ended ] || write_state queued
+        state=queued
+        reason=$(printf '%s' "$queue" | head -n 1 | cut -d ' ' -f 2 | grep -vx None)
+        ;;
+      *) state=running ;;
+    esac
+    return 0
+  fi
+  read_state # it may just have ended
+  is_open || return 0
+  if [ -f "$job/canceled" ]; then
+    state=ended
+    code=143
+    return 0
+  fi
+  state=lost
+  fate=$(scontrol --oneliner show job "$(head -n 1 "$job/slurm")" 2>/dev/null |
+    grep -o 'JobState=[A-Z_]*' | head -n 1 | cut -d = -f 2)
+  [ -n "$fate" ] || fate=$(sacct --noheader --parsable2 --allocations --format State \
+    --jobs "$(head -n 1 "$job/slurm")" 2>/dev/null | head -n 1)
+}
+
+# Gives a placed job, or a group of them, to Slurm: its script writes their IDs into the files "slurm".
+submit() {
+  job=$root/jobs/$1
+  if cd "$job" && sh ./submit.sh >submitted 2>&1; then
+    [ -f slurm ] || while IFS= read -r name; do cat "../$name/slurm"; done <parts >slurm
+    return
+  fi
+  # What Slurm has taken of it does not run.
+  { cat parts 2>/dev/null; printf '%s\n' "${1##*/}"; } | while IFS= read -r name; do
+    [ ! -s "../$name/slurm" ] || scancel "$(cat "../$name/slurm")"
+  done
+  fail "$(cat submitted)"
+}
 
 status() {
   job=$root/jobs/$1
   [ -d "$job" ] || fail "there is no such job"
-  read_state
-  if [ "$state" = running ] && ! is_supervised; then
-    read_state # it may just have ended
-    [ "$state" = running ] && state=lost
+  if [ -f "$job/parts" ]; then
+    group_status "${1%/*}"
+    return
   fi
+  look
   say state "$state"
   say code "$code"
   [ -s "$job/started" ] && say started "$(cat "$job/started")"
   say ended "$ended"
   [ -f "$job/canceled" ] && say canceled 1
   [ -f "$job/overtime" ] && say overtime "$(cat "$job/limit")"
+  [ -n "$reason" ] && say reason "$reason"
+  [ -n "$fate" ] && say fate "$fate"
   return 0
+}
+
+# The state of a group, then those of its parts.
+group_status() {
+  group=$job
+  each=$(while IFS= read -r name; do printf 'part\t%s\n' "$name" && status "$1/$name"; done <"$group/parts")
+  whole=ended
+  for word in queued running; do
+    printf '%s\n' "$each" | grep -q "^state$tab$word" && whole=$word
+  done
+  say state "$whole"
+  say code "$(printf '%s\ncode\t0\n' "$each" | sed -n "s/^code$tab\([1-9][0-9]*\)\$/\1/p; \$s/.*/0/p; s/^state${tab}lost/1/p" | head -n 1)"
+  [ -f "$group/canceled" ] && say canceled 1
+  printf '%s\n' "$each"
 }
 
 # The log from a byte on; with "follow" until the job has ended, else what there is.
@@ -374,11 +470,12 @@ log() {
       tail -c "+$((at + 1))" "$job/log" | head -c "$((size - at))" || exit 1
       at=$size
     fi
-    [ "$3" = follow ] && [ "$state" = running ] || break
+    [ "$3" = follow ] || break
+    is_open || { look && is_open; } || break
     rounds=$((rounds + 1))
     if [ "$rounds" -gt 60 ]; then
       pause=0.2
-      [ $((rounds % 20)) = 0 ] && ! is_supervised && read_state && [ "$state" = running ] && break
+      [ $((rounds % 20)) = 0 ] && ! is_supervised && read_state && is_open && break
     fi
     nap "$pause"
   done
@@ -410,8 +507,8 @@ signal_job() {
 ended_within() {
   tenths=$1
   while [ "$tenths" -gt 0 ]; do
-    read_state
-    [ "$state" = running ] && is_supervised || return 0
+    look
+    is_open || return 0
     tenths=$((tenths - 1))
     nap 0.1
   done
@@ -430,11 +527,31 @@ stop_job() {
 cancel() {
   job=$root/jobs/$1
   [ -d "$job" ] || fail "there is no such job"
-  read_state
-  [ "$state" = running ] || return 0
+  if [ -f "$job/parts" ]; then
+    while IFS= read -r name; do : >"${job%/*}/$name/canceled"; done <"$job/parts"
+  elif ! { look && is_open; }; then
+    return 0
+  fi
   : >"$job/canceled"
+  if [ -f "$job/slurm" ]; then
+    cancel_in_slurm "$2"
+    return
+  fi
   if [ "$2" = now ]; then signal_job KILL; else stop_job; fi
   ended_within 100
+}
+
+# Slurm asks the programs to end, and takes them away after its KillWait.
+cancel_in_slurm() {
+  while read -r id; do
+    [ "$1" != now ] || scancel --signal=KILL --full "$id" 2>/dev/null
+    scancel "$id" 2>/dev/null
+  done <"$job/slurm"
+  tries=600
+  while is_in_queue && [ "$tries" -gt 0 ]; do
+    tries=$((tries - 1))
+    nap 0.2
+  done
 }
 
 # What the job left has arrived where it was sent from.
@@ -480,8 +597,8 @@ usage() {
   for path in "$root/jobs/$1"/*; do
     [ -d "$path" ] || continue
     job=$path
-    read_state
-    [ "$state" = running ] && ! is_supervised && state=lost
+    look
+    [ -f "$path/parts" ] && state=fetched
     [ "$state" = ended ] && [ -f "$path/fetched" ] && state=fetched
     size=$(du -sk "$path" | cut -f 1)
     printf 'job\t%s\t%s\t%s\n' "$1/${path##*/}" "$size" "$state"
@@ -498,7 +615,7 @@ usage() {
 running() {
   for job in "$root"/jobs/*/*; do
     read_state
-    [ "$state" = running ] && is_supervised && printf '%s\n' "${job#"$root"/jobs/}"
+    is_open && look && is_open && printf '%s\n' "${job#"$root"/jobs/}"
   done
   return 0
 }
@@ -513,8 +630,8 @@ remove() {
   [ -d "$path" ] || return 0
   if [ "$1" = job ]; then
     job=$path
-    read_state
-    [ "$state" = running ] && is_supervised && fail "it still runs"
+    look
+    is_open && fail "it still runs"
   fi
   chmod -R u+w "$path" 2>/dev/null
   rm -rf "$path"
@@ -535,7 +652,7 @@ if [ "$verb" != supervise ]; then
 fi
 case $verb in
   run) exec "$@" ;;
-  facts | pythons | absent | absent_trees | receive | receive_by_rsync | received | tree | checkout | launch | supervise | \
+  facts | pythons | absent | absent_trees | receive | receive_by_rsync | received | tree | checkout | place | launch | submit | supervise | \
     status | log | cancel | outputs | fetched | venv | usage | running | remove | prune) "$verb" "$@" ;;
   *) fail "no such verb: $verb" ;;
 esac

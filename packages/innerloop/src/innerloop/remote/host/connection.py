@@ -54,6 +54,8 @@ class SshConnection:
     all commands, or the one that the person shares already.
     """
 
+    is_local = False
+
     def __init__(self, host: str) -> None:
         self.host = host
         self._options: tuple[str, ...] = ()

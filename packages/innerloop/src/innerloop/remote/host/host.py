@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import posixpath
+import re
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import field, replace
 from functools import cache
 from pathlib import Path
 
@@ -28,6 +30,7 @@ from ...util.quick_dataclasses import dataclass
 from . import facts
 from .connection import SSH_FAILED, ConnectionLost, SshConnection, connection_error, quoted
 from .facts import HostFacts
+from .local_connection import LocalConnection
 
 SCRIPT = Path(__file__).resolve().parents[2] / "in_env_scripts" / "remote" / "agent.sh"
 # What each answer begins with: a person's shell may print something before.
@@ -48,7 +51,10 @@ _ASKED: dict[RemoteEngine | None, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class RemoteRef:
-    """Where a job is: the name of the machine, its host for ssh, and the agent's folder there."""
+    """Where a job is: the name of the machine, its host for ssh, and the agent's folder there.
+
+    The host "" is this machine.
+    """
 
     remote: str
     host: str
@@ -57,7 +63,9 @@ class RemoteRef:
     def __post_init__(self) -> None:
         """A record of a job may be a stranger's: ssh must not take its words as options."""
         if not (
-            is_name(self.remote) and is_host(self.host) and self.folder.startswith(("/", "~/"))
+            is_name(self.remote)
+            and (not self.host or is_host(self.host))
+            and self.folder.startswith(("/", "~/"))
         ):
             raise TypeError("not where a job can be")
 
@@ -66,9 +74,10 @@ class RemoteRef:
 class RemoteJobState:
     """A job as the agent knows it.
 
-    `state` is "running", "ended" or "lost": its supervisor is gone, and nobody knows its end. Times
-    are seconds since the epoch, None where they are not known. `overtime`: it was stopped after so
-    many seconds.
+    `state` is "queued", "running", "ended" or "lost": its supervisor is gone, and nobody knows its end.
+    Times are seconds since the epoch, None where they are not known. `overtime`: it was stopped after so
+    many seconds. `reason` says why a cluster lets it wait, `fate` what the cluster says of a lost one.
+    `parts` are the jobs of a group, by name.
     """
 
     state: str
@@ -77,6 +86,13 @@ class RemoteJobState:
     ended: int | None = None
     canceled: bool = False
     overtime: int | None = None
+    reason: str = ""
+    fate: str = ""
+    parts: Mapping[str, RemoteJobState] = field(default_factory=dict)
+
+    @property
+    def is_open(self) -> bool:
+        return self.state in ("queued", "running")
 
 
 @cache
@@ -86,11 +102,17 @@ def _script() -> tuple[str, str]:
 
 
 class RemoteHost:
-    """Its agent's verbs. A context manager, which closes the connection."""
+    """Its agent's verbs. A context manager, which closes the connection.
 
-    def __init__(self, ref: RemoteRef) -> None:
+    `backend` is the value of `--backend` for it.
+    """
+
+    def __init__(self, ref: RemoteRef, backend: str = "") -> None:
         self.ref = ref
-        self.connection = SshConnection(ref.host)
+        self.backend = backend or f"ssh:{ref.remote}"
+        self.connection: SshConnection | LocalConnection = (
+            SshConnection(ref.host) if ref.host else LocalConnection()
+        )
         self._is_installed = False
 
     def __enter__(self) -> RemoteHost:
@@ -179,7 +201,7 @@ class RemoteHost:
                 f"the disk of {self.ref.remote} is full: {what}",
                 code="remote-disk-full",
                 where=self.ref.folder,
-                hint=f"`scripts/loop clean --backend ssh:{self.ref.remote}` frees what is there, or "
+                hint=f"`scripts/loop clean --backend {self.backend}` frees what is there, or "
                 "name a folder on another disk with [remote.NAME] folder",
             )
         if _NO_JOB in said:
@@ -193,7 +215,7 @@ class RemoteHost:
             f"{self.ref.remote}: {what}",
             code="remote-failed",
             where=self.ref.folder,
-            hint=f"`scripts/loop doctor --backend ssh:{self.ref.remote}` says what is there",
+            hint=f"`scripts/loop doctor --backend {self.backend}` says what is there",
         )
 
     # What it has.
@@ -223,7 +245,21 @@ class RemoteHost:
 
 
 def state_of(text: str) -> RemoteJobState:
-    """The state of the agent's answer to `status`."""
+    """The state of the agent's answer to `status`: of a group, its parts follow, each after its name."""
+    own, *parts = re.split(r"^part\t", text, flags=re.MULTILINE)
+    named = (part.partition("\n") for part in parts)
+    states = {name: _state(lines) for name, _, lines in named}
+    whole = replace(_state(own), parts=states)
+    begun = [state.started for state in states.values() if state.started is not None]
+    ended = [state.ended for state in states.values() if state.ended is not None]
+    if begun:
+        whole = replace(whole, started=min(begun))
+    if ended and not whole.is_open:
+        whole = replace(whole, ended=max(ended))
+    return whole
+
+
+def _state(text: str) -> RemoteJobState:
     values = dict(line.split("\t", 1) for line in text.splitlines() if "\t" in line)
 
     def number(key: str) -> int | None:
@@ -237,6 +273,8 @@ def state_of(text: str) -> RemoteJobState:
         ended=number("ended"),
         canceled="canceled" in values,
         overtime=number("overtime"),
+        reason=values.get("reason", ""),
+        fate=values.get("fate", ""),
     )
 
 

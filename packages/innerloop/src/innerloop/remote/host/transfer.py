@@ -253,7 +253,8 @@ def _by_rsync(host: RemoteHost, facts: HostFacts, absent: Sequence[TreeFile]) ->
     ConnectionLost if the connection ends. What a person's shell prints confuses rsync: what it does not
     bring goes by tar.
     """
-    if not facts.rsync or os.name == "nt" or process.which("rsync") is None:
+    is_local = host.connection.is_local
+    if is_local or not facts.rsync or os.name == "nt" or process.which("rsync") is None:
         return False
     names = "\n".join(sorted(file.blob for file in absent))
     folder = f"rsync.{hashlib.sha256(names.encode()).hexdigest()[:16]}"
