@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from ..history import in_flight, metric_values, metrics, past_runs, recorder, written_metrics
+from ..model.gpu import GpuSetting
 from ..model.jobs import early_termination, sweep
 from ..model.jobs.job import Job
 from ..model.jobs.mlflow_env import TRACKING
@@ -244,6 +245,12 @@ def lanes_of(planned: Sweep, first: Started, asked: int | None) -> Lanes:
     """How many of the trials run at once; `first` is the first one, already prepared."""
     limit = sweep.max_concurrent_trials(planned.job)
     return lanes.of_parts([first], len(planned.trials), limit, asked)
+
+
+def is_serial(job: Job, setting: GpuSetting, asked: int | None) -> bool:
+    """Whether the trials run one by one, on the GPUs of this process; `asked` as in `lanes_of`."""
+    limit = sweep.max_concurrent_trials(job)
+    return bool(job.ports) or lanes.is_one_at_a_time(setting, limit, asked)
 
 
 def run_trials(

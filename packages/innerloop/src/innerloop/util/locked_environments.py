@@ -5,7 +5,6 @@ The tool's own environment is made by `scripts/loop`.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sys
 from contextlib import suppress
@@ -13,6 +12,7 @@ from functools import cache
 from pathlib import Path
 
 from . import console, network, regular_files, uv_installer, venvs, wheels
+from .digests import sha256
 from .errors import UserError
 from .network import Network
 
@@ -124,4 +124,4 @@ def text_of(group: str) -> str:
 def environment_of(group: str) -> Path:
     """Keyed by the lock's text."""
     text = lock_of(group).read_bytes().replace(b"\r", b"")
-    return venvs.cache_folder() / group / hashlib.sha256(text).hexdigest()[:16]
+    return venvs.cache_folder() / group / sha256(text).hexdigest()[:16]
