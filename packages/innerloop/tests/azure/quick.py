@@ -53,8 +53,7 @@ class LastingConnection(AzureConnection):
             source = str(locked_environments.PACKAGE.parent)
             argv = [
                 str(venvs.python_of(environment)),
-                "-E",
-                "-s",
+                "-I",
                 "-X",
                 "utf8",
                 "-c",

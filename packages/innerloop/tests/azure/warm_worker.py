@@ -26,7 +26,7 @@ from typing import Any, NoReturn
 
 WARM = "INNERLOOP_TESTS_WARM_WORKER"
 # How the tool starts a worker.
-START = ["-E", "-s", "-X", "utf8", "-c"]
+START = ["-I", "-X", "utf8", "-c"]
 ITSELF = "python-itself"
 WORKER = "innerloop.remote.azureml.worker"
 # Names of all modules of others that a worker imports, in their order.
@@ -42,13 +42,13 @@ print(*(name for name in sys.modules if name.partition(".")[0] not in ("innerloo
 CLIENT = f"""#!{{python}} -ISE
 import os, sys
 warm = os.environ.get({WARM!r})
-if not warm or sys.argv[1:6] != {START!r}:
+if not warm or sys.argv[1:{len(START) + 1}] != {START!r}:
     itself = os.path.join(os.path.dirname(os.path.abspath(sys.argv[0])), {ITSELF!r})
     os.execv(itself, [itself, *sys.argv[1:]])
 import _socket, array, json, struct
 server = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
 server.connect(warm)
-text = json.dumps([sys.argv[6], sys.argv[7:], os.getcwd(), dict(os.environ)]).encode()
+text = json.dumps([sys.argv[{len(START) + 1}], sys.argv[{len(START) + 2}:], os.getcwd(), dict(os.environ)]).encode()
 rights = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, array.array("i", [0, 1, 2]))]
 server.sendmsg([struct.pack("i", len(text))], rights)
 server.sendall(text)

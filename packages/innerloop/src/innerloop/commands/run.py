@@ -292,7 +292,11 @@ def _sweep(
     sweep = sweep_executor.plan(job, first, drawn)
     prepare = partial(execute.prepare, backend=args.backend, trusted=args.trust)
     if not args.dry_run:
-        if (groups := _groups(args)) is not None:
+        groups = _groups(args) if sweep.study_seed is None else None
+        if sweep.study_seed is not None and args.detach:
+            what = "bayesian sampling chooses a trial's values by results that come back here"
+            raise _not_applicable(what, "Omit --detach")
+        if groups is not None:
             return groups.sweep(sweep, prepare, args.parallel, detach=args.detach)
         return sweep_executor.carry_out(sweep, prepare, args.parallel)
     trials = sweep_executor.requests(sweep, prepare)
