@@ -355,6 +355,9 @@ packages_of() {
 
 pip_itself() { [ -x "$CI_TOOLS/pip/bin/pip" ] || python3 -m venv "$CI_TOOLS/pip"; }
 
+# All tests can be collected. What pytest compiles for that is kept, once for all workers.
+names_of_tests() { PYTHONDONTWRITEBYTECODE= packages/innerloop/test --collect-only -q | tail -n 1; }
+
 tests() { packages/innerloop/test --tests || alone $?; }
 
 # A few tests that failed (pytest's exit code is 1) are tried once more, one at a time: what passes then
@@ -467,6 +470,17 @@ ssh_server() {
         debian_package "$name" "$folder"
     done
     [ -x "$folder/usr/sbin/sshd" ]
+}
+
+# Its packages must not start their services: the tests start daemons of their own.
+slurm() {
+    local policy=/usr/sbin/policy-rc.d had=1
+    there sbatch srun scontrol && [ -x /usr/sbin/munged ] && [ -x /usr/sbin/slurmctld ] && [ -x /usr/sbin/slurmd ] && return
+    [ -e "$policy" ] || had=
+    [ "$had" ] || { printf '#!/bin/sh\nexit 101\n' >"$policy" && chmod +x "$policy"; }
+    install slurm-wlm munge
+    [ "$had" ] || rm -f "$policy"
+    there sbatch srun scontrol && [ -x /usr/sbin/slurmctld ]
 }
 
 # The table of docs/reference/engines.md: each command with real engines. A folder keeps pytest from

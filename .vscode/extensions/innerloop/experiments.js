@@ -6,7 +6,7 @@ const vscode = require("vscode");
 
 /**
  * @typedef {{experiment: string, folder?: string, job?: string, command: string, gpu: string,
- *   backends: string[], problem: string}} Experiment
+ *   backends: string[], machines?: string[], problem: string}} Experiment
  * @typedef {{run: string, experiment: string, folder: string, state: string, backend?: string,
  *   started?: string, seconds?: number, headline?: string, scores: Record<string, unknown>,
  *   inputs?: Record<string, unknown>, command?: string, status?: string, git?: any, tags?: string[]}} Run
@@ -53,7 +53,7 @@ function scoreOf(run) {
 }
 
 /** @param {Run} run */
-const isRunning = run => run.state === "running";
+const isRunning = run => run.state === "running" || run.state === "waiting";
 
 /** @param {Job} job */
 const hasEnded = job => ENDED.has((job.status || job.state).toLowerCase()) || job.state === "unsent";
@@ -66,6 +66,7 @@ function aboutRun(run, now) {
 /** @param {string} state */
 function iconOf(state) {
     if (state === "running") return ["loading~spin", "charts.blue"];
+    if (state === "waiting") return ["watch", "charts.blue"];
     if (state === "done") return ["pass", "testing.iconPassed"];
     if (state === "stopped") return ["circle-slash", ""];
     if (/^(failed|killed|canceled|unreadable)/.test(state)) return ["error", "testing.iconFailed"];

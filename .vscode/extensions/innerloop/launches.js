@@ -91,15 +91,16 @@ class Launches {
         return vscode.debug.startDebugging(folder, configurationOf(name, what));
     }
 
-    /** Each experiment, each step of a pipeline and a trial of a sweep, as their job files are now. */
+    /** Each experiment, each step of a pipeline and a trial of a sweep, as their job files are now: here, and on each machine of the settings. */
     async provideDebugConfigurations() {
         if (!this.live.isRead) await this.live.refresh(["experiments"]);
-        const all = this.live.state.experiments.map(async ({experiment, job}) => {
+        const all = this.live.state.experiments.map(async ({experiment, job, machines}) => {
             const file = path.join(this.tool.root, ...(job || "").split("/"));
             const answer = fs.promises.readFile(file, "utf8").then(text => this.tool.lenses(file, text));
             const lenses = (await answer.catch(() => undefined))?.lenses.filter(lens => lens.actions.includes("debug")) || [];
-            return (lenses.length ? lenses : [{what: "", words: []}]).map(({what, words}) =>
-                configurationOf([experiment, what].filter(Boolean).join(": "), {kind: "run", target: experiment, words}));
+            return ["", ...(machines || [])].flatMap(machine => (lenses.length ? lenses : [{what: "", words: []}]).map(({what, words}) =>
+                configurationOf([experiment, what].filter(Boolean).join(": ") + (machine && ` on ${machine}`),
+                    {kind: "run", target: experiment, words: machine ? [...words, "--backend", machine] : words})));
         });
         return (await Promise.all(all)).flat();
     }

@@ -71,6 +71,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "registry: needs an image registry to run")
     config.addinivalue_line("markers", "cluster: needs openssl, for a Kubernetes API on loopback")
     config.addinivalue_line("markers", "mounts: needs root, to mount what only a test sees")
+    config.addinivalue_line("markers", "slurm: needs Slurm's daemons and programs")
     config.addinivalue_line("markers", "sshd: needs OpenSSH's client, and its server unpacked")
     config.addinivalue_line("markers", "person: needs root, to act as the user with UID 1000")
     config.addinivalue_line(
@@ -233,6 +234,16 @@ def _no_sshd() -> str:
 
 
 @functools.cache
+def _no_slurm() -> str:
+    path = f"{os.environ.get('PATH', '')}:/usr/sbin"
+    programs = ("munged", "slurmctld", "slurmd", "sbatch", "srun")
+    missing = [name for name in programs if shutil.which(name, path=path) is None]
+    if os.name == "nt" or os.getuid() != 0:
+        return "only root on Linux can start a cluster of its own"
+    return f"{missing[0]} is not on PATH (.ci/steps.sh has the step slurm)" if missing else ""
+
+
+@functools.cache
 def _no_shells() -> str:
     missing = [name for name in ("bash", "zsh", "fish", "dash") if shutil.which(name) is None]
     return f"{' and '.join(missing)} not on PATH (.ci/steps.sh installs them)" if missing else ""
@@ -269,6 +280,7 @@ LACKING = {
     "typescript": _no_typescript,
     "person": _no_person,
     "sshd": _no_sshd,
+    "slurm": _no_slurm,
     "engine": _no_own_engine,
     "cluster": _no_cluster,
     "mounts": _no_mounts,

@@ -19,7 +19,7 @@ EXAMPLES = """examples:
   loop help run
   loop help settings     [tool.innerloop] and innerloop.toml
   loop help job          the job file: what to run
-  loop help backends     docker, apptainer, venv, in-container, ssh:NAME: where a job runs
+  loop help backends     docker, apptainer, venv, in-container, ssh:NAME, slurm: where a job runs
 """
 
 

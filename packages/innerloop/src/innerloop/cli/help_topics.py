@@ -7,7 +7,7 @@ from pathlib import Path
 # Topic -> the title that `loop help` lists.
 TITLES = {
     "argo": "Kubernetes: the settings under [argo]",
-    "backends": "docker, apptainer, venv, in-container, ssh:NAME: where a job runs",
+    "backends": "docker, apptainer, venv, in-container, ssh:NAME, slurm: where a job runs",
     "debug": "F5, and what loop run --debug does",
     "job": "the job file: what to run",
     "network": "proxies, a certificate authority, a private package index",

@@ -24,8 +24,11 @@ if TYPE_CHECKING:
     from ..model.jobs.job import Job
     from ..model.lint.finding import Finding
     from ..model.run import Request, Run
+    from ..model.settings.settings import RemoteText
     from ..model.workspace import Workspace
     from ..runner.debug import DebugSite
+    from ..runner.pipeline_plan import PipelinePlan
+    from ..runner.sweep_executor import Prepare, Sweep
     from .snapshot import SuspectedSecret
     from .submission_store import SubmittedJob
 
@@ -36,12 +39,17 @@ BACKENDS: dict[str, str] = {
     "azureml": "innerloop.remote.azureml.backend",
     "argo": "innerloop.remote.argo.backend",
     "ssh": "innerloop.remote.ssh.backend",
+    "slurm": "innerloop.remote.slurm.backend",
 }
 # Those whose jobs go to a machine that the settings name: `--backend ssh:NAME`. `loop run` runs a job
 # there to its end.
-OF_MACHINES = ("ssh",)
+OF_MACHINES = ("ssh", "slurm")
+# Those of them that this machine can be: `--backend slurm`.
+OF_THIS_MACHINE = ("slurm",)
+# Those that a table of the settings asks for, by its own table of that name.
+OF_TABLES = ("slurm",)
 # What the help of `--backend` says where it takes a machine.
-A_MACHINE = "ssh:NAME"
+A_MACHINE = "ssh:NAME, slurm or slurm:NAME"
 # Where `loop submit` sends a job, and where a job is that was not submitted from here.
 DEFAULT = "azureml"
 
@@ -192,8 +200,27 @@ class RemoteBackend(Backend, Protocol):
         """Facts for `loop doctor`, each as soon as it is known."""
 
 
+class MachineGroups(Protocol):
+    """A machine elsewhere that takes all parts of a run at once. Each returns the exit code.
+
+    With `detach` the parts are left there, and the name that they have together is printed.
+    """
+
+    def sweep(
+        self, planned: Sweep, prepare: Prepare, parallel: int | None, *, detach: bool
+    ) -> int: ...
+
+    def pipeline(
+        self, planned: PipelinePlan, prepare: Prepare, parallel: int | None, *, detach: bool
+    ) -> int: ...
+
+
 class MachineRun(LocalBackend, Protocol):
     """A machine elsewhere, as `loop run` uses it: it runs a job to its end and brings its outputs."""
+
+    @property
+    def groups(self) -> MachineGroups | None:
+        """What runs the parts of a sweep or pipeline together; None: each is a job of its own."""
 
     def elsewhere(self, experiment: Experiment) -> Mapping[str, str]:
         """The inputs whose data are on the machine already, by their paths there."""
@@ -255,10 +282,12 @@ def open_backend(name: str, root: Path, where: Mapping[str, str] | None = None) 
 
 
 def _machine(name: str) -> str:
-    """The machine's name in `ssh:NAME`."""
+    """The machine's name in `ssh:NAME`; "" for this one."""
     from ..model.settings import remotes  # here, since few commands need it
 
-    kind, _, machine = name.partition(":")
+    kind, colon, machine = name.partition(":")
+    if not colon and kind in OF_THIS_MACHINE:
+        return ""
     if not remotes.is_name(machine):
         raise UsageError(
             f"--backend {name} does not name a machine of the backend {kind}",
@@ -280,15 +309,28 @@ def every(root: Path) -> Iterator[Backend]:
 
 
 def machine_names(root: Path) -> list[str]:
-    """`ssh:NAME` for each machine in the workspace's settings; none for settings that are wrong."""
-    from ..model.settings import remotes
+    """`ssh:NAME` for each machine in the workspace's settings, `slurm:NAME` for each cluster.
+
+    None for settings that are wrong.
+    """
     from ..workspace import loader
 
     try:
-        machines = remotes.read(loader.open_workspace(root).settings.remote)
+        return machines_of(loader.open_workspace(root).settings.remote)
     except UserError:
         return []
-    return [f"{kind}:{name}" for kind in OF_MACHINES for name in machines]
+
+
+def machines_of(texts: Sequence[RemoteText]) -> list[str]:
+    """The same of settings that are read. Raises `UserError` with a position."""
+    from ..model.settings import remotes
+
+    return [
+        f"{kind}:{name}"
+        for kind in OF_MACHINES
+        for name, machine in remotes.read(texts).items()
+        if (kind in OF_TABLES) == (machine.slurm is not None)
+    ]
 
 
 @contextmanager

@@ -105,3 +105,5 @@ def _lines(request: Mapping[str, Any]) -> Iterator[str]:
         yield f"note     {note}"
     if request["argv"]:
         yield f"argv     {shlex.join(request['argv'])}"
+    for index, line in enumerate(request.get("script", "").splitlines()):
+        yield f"{'script' if not index else '':8} {line}".rstrip()

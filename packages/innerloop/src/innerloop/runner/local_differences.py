@@ -13,7 +13,7 @@ _SERVICES = {
 def notes_on(job: Job, processes: int | None) -> list[str]:
     """`processes` is the number that the user asked for with --processes."""
     return [
-        *_counts(job, processes),
+        *notes_on_processes(job, processes),
         *_services(job),
         *_outputs(job),
         *(
@@ -24,7 +24,7 @@ def notes_on(job: Job, processes: int | None) -> list[str]:
     ]
 
 
-def _counts(job: Job, processes: int | None) -> list[str]:
+def notes_on_processes(job: Job, processes: int | None) -> list[str]:
     notes = []
     if job.instance_count > 1:
         notes.append(f"the job's {job.instance_count} instances all run on this one machine")

@@ -196,10 +196,12 @@ test("each experiment, step and trial can be debugged, whatever its job file say
     };
     const tool = {root, lenses: async (_, text) => ({lenses: answers[text] || assert.fail(text)})};
     const experiments = ["p", "s", "broken", "none"].map(name => ({...A, experiment: name, job: `${name}.yaml`}));
+    experiments[1].machines = ["ssh:box"];
     const launches = new Launches(tool, {isRead: true, state: stateOf({experiments})});
     const found = await launches.provideDebugConfigurations();
     assert.deepEqual(found.map(one => [one.name, one.target, one.words]), [
-        ["p", "p", []], ["p: fit", "p", ["--step", "fit"]], ["s: one trial", "s", []], ["broken", "broken", []], ["none", "none", []],
+        ["p", "p", []], ["p: fit", "p", ["--step", "fit"]], ["s: one trial", "s", []],
+        ["s: one trial on ssh:box", "s", ["--backend", "ssh:box"]], ["broken", "broken", []], ["none", "none", []],
     ]);
     assert.ok(found.every(one => one.type === "innerloop" && one.kind === "run"));
 });

@@ -8,16 +8,21 @@ from ...util.errors import UserError
 from ..experiment import Experiment
 from ..jobs.job import Job
 from ..settings import remotes
+from . import slurm_rules
 from .finding import INFO, Finding, finding_of
 
 
 def of_experiment(experiment: Experiment, job: Job | None) -> Iterator[Finding]:
-    """A mistake in a table, and data of inputs that the job does not have."""
+    """A mistake in a table, what a cluster does not give, data of inputs that the job does not have."""
     try:
         machines = remotes.read(experiment.settings.remote)
     except UserError as error:
         yield finding_of(error)
         return
+    for machine in machines.values():
+        if job is None:
+            return
+        yield from slurm_rules.of_job(experiment, job, machine)
     for machine in machines.values() if job is not None and job.kind == "command" else ():
         for name in machine.data:
             where = machine.positions.get(f"data.{name}")

@@ -1,4 +1,4 @@
-"""`[remote.NAME]`: machines of the team's own, which are reached by ssh.
+"""`[remote.NAME]`: machines of the team's own, which are reached by ssh, and their Slurm clusters.
 
 They are `[tool.innerloop.remote.NAME]` in pyproject.toml, and `[remote.NAME]` in innerloop.toml of the
 root or of an experiment, whose keys win. A name without a table is the alias of a host in the
@@ -18,12 +18,18 @@ from ...util.quick_dataclasses import dataclass
 from ...util.toml_positions import position_of
 from ..gpu import WORDS, GpuSetting, parse_setting
 from .settings import RemoteText
+from .slurm_settings import KEYS as SLURM_KEYS
+from .slurm_settings import InvalidSlurmValue, SlurmSetting
+from .slurm_settings import value_of as slurm_value_of
 
 # What starts a job there; "none" is a process in an environment made from the lock.
 RemoteEngine = Literal["docker", "podman", "apptainer", "none"]
 REMOTE_ENGINES: tuple[RemoteEngine, ...] = get_args(RemoteEngine)
 DOCKER, PODMAN, APPTAINER, NO_ENGINE = REMOTE_ENGINES
 DEFAULT_FOLDER = "~/.innerloop"
+# The name of this machine, which is not reached by ssh: its host is "".
+HERE = "localhost"
+SLURM = "slurm"
 
 # Words of ssh's command line: an option would begin with "-".
 _HOST = re.compile(r"(?:[A-Za-z0-9_][\w.+-]*@)?[A-Za-z0-9_\[][\w.:\[\]-]*", re.ASCII)
@@ -33,13 +39,14 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 @dataclass(frozen=True, slots=True)
 class RemoteSetting:
-    """A machine that is reached by ssh.
+    """A machine that is reached by ssh, or this one.
 
-    host: an alias of the person's ssh configuration, or [user@]name.
+    host: an alias of the person's ssh configuration, or [user@]name; "" for this machine.
     folder: where jobs, images' contexts and data are kept; absolute there, or below the home ("~/").
     engine: what starts jobs there; None for the first that answers.
     gpus: what jobs get there; None for the experiment's own setting.
     data: by the name of an input, the absolute path of data that are there already.
+    slurm: what its jobs ask Slurm for; None without a table `slurm`.
     positions: of the keys ("host", "data.images"); "" is the table. Empty without a table.
     """
 
@@ -49,6 +56,7 @@ class RemoteSetting:
     engine: RemoteEngine | None = None
     gpus: GpuSetting | None = None
     data: Mapping[str, str] = field(default_factory=dict)
+    slurm: SlurmSetting | None = None
     positions: Mapping[str, Position] = field(default_factory=dict, compare=False)
 
     def where(self, key: str) -> Position | str:
@@ -66,12 +74,25 @@ def is_host(text: str) -> bool:
     return _HOST.fullmatch(text) is not None
 
 
-def named(texts: Sequence[RemoteText], name: str) -> RemoteSetting:
-    """The machine of this name. Raises `UserError` with a position.
+def is_folder(text: str) -> bool:
+    """Whether the text is a folder there for jobs: absolute, or below the home ("~/")."""
+    parts = text.removeprefix("~").split("/")
+    is_below = text.startswith(("/", "~/")) and any(parts)
+    return is_below and not {"..", "."} & set(parts) and _CONTROL.search(text) is None
 
-    Without a table of this name, it is the host of this name.
+
+def named(texts: Sequence[RemoteText], name: str) -> RemoteSetting:
+    """The machine of this name; this machine for "". Raises `UserError` with a position.
+
+    Without a table of this name, it is the host of this name. The table of this machine is the one
+    named slurm, else the only one with a table `slurm`.
     """
-    return read(texts).get(name) or RemoteSetting(name, name)
+    machines = read(texts)
+    if name:
+        return machines.get(name) or RemoteSetting(name, name)
+    clusters = [machine for machine in machines.values() if machine.slurm is not None]
+    only = clusters[0] if len(clusters) == 1 else RemoteSetting(HERE, "")
+    return replace(machines.get(SLURM) or only, host="")
 
 
 def read(texts: Sequence[RemoteText]) -> dict[str, RemoteSetting]:
@@ -105,10 +126,13 @@ def _on_top_of(base: RemoteSetting, source: RemoteText, table: Any) -> RemoteSet
     positions = {**base.positions, "": position_of(source.text, source.name, *source.at, name)}
     changes: dict[str, Any] = {}
     for key, value in table.items():
-        if key not in _KEYS:
+        if key not in _KEYS and key != SLURM:
             what = f'remote.{name}: "{key}" is unknown'
-            hint = did_you_mean(key, list(_KEYS))
+            hint = did_you_mean(key, [*_KEYS, SLURM])
             raise _error(source, what, hint, name, key, code="setting-unknown")
+        if key == SLURM:
+            changes[key] = _slurm(base, source, value, positions)
+            continue
         try:
             changes[key] = _KEYS[key](value)
         except _InvalidValue as error:
@@ -121,6 +145,34 @@ def _on_top_of(base: RemoteSetting, source: RemoteText, table: Any) -> RemoteSet
     if "data" in changes:
         changes["data"] = {**base.data, **changes["data"]}
     return replace(base, **changes, positions=positions)
+
+
+def _slurm(
+    base: RemoteSetting, source: RemoteText, table: Any, positions: dict[str, Position]
+) -> SlurmSetting:
+    """The table on top of that of another file; its keys' `positions` are added."""
+    name = base.name
+    if not isinstance(table, dict):
+        what, hint = (
+            f"remote.{name}.slurm is not a table",
+            'Write [remote.NAME.slurm], partition = "gpu"',
+        )
+        raise _error(source, what, hint, name, SLURM)
+    changes: dict[str, Any] = {}
+    for key, value in table.items():
+        if key not in SLURM_KEYS:
+            what = f'remote.{name}.slurm: "{key}" is unknown'
+            hint = did_you_mean(key, list(SLURM_KEYS))
+            raise _error(source, what, hint, name, SLURM, key, code="setting-unknown")
+        try:
+            changes[key] = slurm_value_of(key, value)
+        except InvalidSlurmValue as error:
+            what = f"remote.{name}.slurm.{key}{error.what}"
+            raise _error(source, what, error.hint, name, SLURM, key) from error
+        where = position_of(source.text, source.name, *source.at, name, SLURM, key)
+        positions[f"{SLURM}.{key}"] = where
+    positions[SLURM] = position_of(source.text, source.name, *source.at, name, SLURM)
+    return replace(base.slurm or SlurmSetting(), **changes)
 
 
 class _InvalidValue(Exception):
@@ -143,10 +195,10 @@ def _folder(value: Any) -> str:
     if not isinstance(value, str) or not value or _CONTROL.search(value):
         raise _InvalidValue(f" = {value!r} is not a folder", hint)
     plain = value.rstrip("/")
-    path = plain.removeprefix("~/")
-    if path.startswith("~") or not path or {"..", "."} & set(path.split("/")):
+    path = plain if plain.startswith(("/", "~")) else f"~/{plain}"
+    if not is_folder(path):
         raise _InvalidValue(f" = {value!r} is not a folder of its own", hint)
-    return plain if plain.startswith(("/", "~/")) else f"~/{plain}"
+    return path
 
 
 def _engine(value: Any) -> RemoteEngine:

@@ -175,18 +175,7 @@ def _context(run: Run, image: Image) -> RemoteTree:
 
 def _sif(host: RemoteHost, facts: HostFacts, run: Run, image: Image) -> str:
     """The path of Apptainer's image file, made from an image of a registry."""
-    name = image.name
-    if image.dockerfile is not None:
-        names = image_build.prebuilt_names(run.workspace, image)
-        if names is None:
-            raise UserError(
-                f"{host.ref.remote} has Apptainer alone, which builds no image from a Dockerfile",
-                code="remote-image-needs-engine",
-                where=run.environment.position,
-                hint="Push the image with `scripts/loop image push` to a registry that it reaches, "
-                'or set engine = "none" for an environment from the lock',
-            )
-        name = names.exact
+    name = registry_image(host, run)
     key = hashlib.sha256(f"{name}\0{image.digest}".encode()).hexdigest()[:16]
     path = f"{facts.root}/images/{image_name_part(name)}-{key}.sif"
     if host.answer("run", "test", "-s", path).ok:
@@ -199,6 +188,26 @@ def _sif(host: RemoteHost, facts: HostFacts, run: Run, image: Image) -> str:
     if code != 0:
         raise host.error("\n".join(log.lines), "the image file cannot be made")
     return path
+
+
+def registry_image(host: RemoteHost, run: Run) -> str:
+    """The name of the run's image in a registry. UserError if none has it."""
+    image = run.environment.image
+    if image is None:
+        raise run.environment.missing or _no_environment(run)
+    if image.dockerfile is None:
+        return require_image_name(image.name)
+    names = image_build.prebuilt_names(run.workspace, image)
+    if names is None:
+        raise UserError(
+            f"{host.ref.remote} has no engine that builds an image from a Dockerfile",
+            code="remote-image-needs-engine",
+            where=run.environment.position,
+            hint="Push the image with `scripts/loop image push` to a registry that it reaches, "
+            "or set an environment from the lock: `engine` of [remote.NAME], `environment` of "
+            "[remote.NAME.slurm]",
+        )
+    return require_image_name(names.exact)
 
 
 def python(host: RemoteHost, facts: HostFacts, run: Run, say: Callable[[str], None]) -> str:

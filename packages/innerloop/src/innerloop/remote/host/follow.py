@@ -41,7 +41,7 @@ class JobFollower:
             state = retried(
                 self.host, lambda: self._once(write, follow=True), progress=lambda: self.at
             )
-            if state.state != "running":
+            if not state.is_open:
                 return state
 
     def so_far(self, write: Write) -> RemoteJobState:
@@ -127,11 +127,10 @@ def job_status(state: RemoteJobState, name: str, experiment: str, compute: str) 
     error = ""
     if state.state == "running":
         status = "Running"
+    elif state.state == "queued":
+        status = "Queued"
     elif state.state == "lost":
-        status, error = (
-            "Failed",
-            "its supervisor is gone: the machine was restarted, or it was killed",
-        )
+        status, error = "Failed", lost_text(state)
     elif state.code == 0:
         status = "Completed"
     elif state.canceled:
@@ -140,6 +139,11 @@ def job_status(state: RemoteJobState, name: str, experiment: str, compute: str) 
         status, error = "Failed", f"exit code {state.code}"
         if state.overtime is not None:
             error = f"stopped after {state.overtime} s, the job's time limit (exit code 124)"
+    children = [
+        {"name": part, "step": part.removeprefix(f"{name}-"), "status": one.status}
+        for part, state_of_part in state.parts.items()
+        for one in [job_status(state_of_part, part, experiment, compute)]
+    ]
     return JobStatus(
         status=status,
         name=name,
@@ -150,7 +154,27 @@ def job_status(state: RemoteJobState, name: str, experiment: str, compute: str) 
         started=_time(state.started),
         ended=_time(state.ended),
         error=error,
+        children=children,
     )
+
+
+def lost_text(state: RemoteJobState) -> str:
+    """Why nobody knows a job's end."""
+    if state.fate:
+        return _FATES.get(state.fate, f"the cluster ended it ({state.fate})")
+    return "its supervisor is gone: the machine was restarted, or it was killed"
+
+
+# The states of a job that wrote no end. Source: squeue(1), JOB STATE CODES.
+_FATES = {
+    "NODE_FAIL": "a node that it ran on went down (NODE_FAIL)",
+    "BOOT_FAIL": "a node that it ran on did not start (BOOT_FAIL)",
+    "OUT_OF_MEMORY": "it used more memory than it had asked for (OUT_OF_MEMORY)",
+    "TIMEOUT": "its time limit was over (TIMEOUT)",
+    "PREEMPTED": "another job took its place (PREEMPTED)",
+    "CANCELLED": "it was canceled in the cluster (CANCELLED)",
+    "DEADLINE": "its deadline was over (DEADLINE)",
+}
 
 
 def _time(seconds: int | None) -> str:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import posixpath
-import shlex
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import field, replace
 from functools import cache
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from ...model.settings.remotes import (
     PODMAN,
     RemoteEngine,
     RemoteSetting,
+    is_folder,
     is_host,
     is_name,
 )
@@ -28,6 +29,7 @@ from ...util.quick_dataclasses import dataclass
 from . import facts
 from .connection import SSH_FAILED, ConnectionLost, SshConnection, connection_error, quoted
 from .facts import HostFacts
+from .local_connection import LocalConnection
 
 SCRIPT = Path(__file__).resolve().parents[2] / "in_env_scripts" / "remote" / "agent.sh"
 # What each answer begins with: a person's shell may print something before.
@@ -46,9 +48,27 @@ _ASKED: dict[RemoteEngine | None, tuple[str, ...]] = {
 }
 
 
+# What is on stderr if the agent's folder is that of another user of the machine, who could put a
+# program of their own into it.
+_FOREIGN = "belongs to another user"
+_FOLDER = 'f=$0; case $f in "~/"*) f=$HOME/${f#??} ;; esac; '
+_OWN = f'if [ -d "$f" ]; then [ -O "$f" ] || {{ echo "$f {_FOREIGN}" >&2; exit 1; }}; fi; '
+# Its words: the folder, the agent's name in it, the words for the agent.
+_START = f'{_FOLDER}{_OWN}a=$f/$1; shift; exec sh "$a" "$f" "$@"'
+# Its words: the folder, the agent's name in it. Several commands may do it at once.
+_INSTALL = (
+    f'{_FOLDER}umask 077; mkdir -p "$f" || exit 1; {_OWN}chmod go-w "$f" && cat >"$f/$1.$$" && '
+    'mv -f "$f/$1.$$" "$f/$1"'
+)
+_IS_THERE = f'{_FOLDER}test -O "$f/$1"'
+
+
 @dataclass(frozen=True, slots=True)
 class RemoteRef:
-    """Where a job is: the name of the machine, its host for ssh, and the agent's folder there."""
+    """Where a job is: the name of the machine, its host for ssh, and the agent's folder there.
+
+    The host "" is this machine.
+    """
 
     remote: str
     host: str
@@ -56,9 +76,8 @@ class RemoteRef:
 
     def __post_init__(self) -> None:
         """A record of a job may be a stranger's: ssh must not take its words as options."""
-        if not (
-            is_name(self.remote) and is_host(self.host) and self.folder.startswith(("/", "~/"))
-        ):
+        is_known = not self.host or is_host(self.host)
+        if not (is_name(self.remote) and is_known and is_folder(self.folder)):
             raise TypeError("not where a job can be")
 
 
@@ -66,9 +85,10 @@ class RemoteRef:
 class RemoteJobState:
     """A job as the agent knows it.
 
-    `state` is "running", "ended" or "lost": its supervisor is gone, and nobody knows its end. Times
-    are seconds since the epoch, None where they are not known. `overtime`: it was stopped after so
-    many seconds.
+    `state` is "queued", "running", "ended" or "lost": its supervisor is gone, and nobody knows its end.
+    Times are seconds since the epoch, None where they are not known. `overtime`: it was stopped after so
+    many seconds. `reason` says why a cluster lets it wait, `fate` what the cluster says of a lost one.
+    `parts` are the jobs of a group, by name.
     """
 
     state: str
@@ -77,6 +97,13 @@ class RemoteJobState:
     ended: int | None = None
     canceled: bool = False
     overtime: int | None = None
+    reason: str = ""
+    fate: str = ""
+    parts: Mapping[str, RemoteJobState] = field(default_factory=dict)
+
+    @property
+    def is_open(self) -> bool:
+        return self.state in ("queued", "running")
 
 
 @cache
@@ -86,11 +113,17 @@ def _script() -> tuple[str, str]:
 
 
 class RemoteHost:
-    """Its agent's verbs. A context manager, which closes the connection."""
+    """Its agent's verbs. A context manager, which closes the connection.
 
-    def __init__(self, ref: RemoteRef) -> None:
+    `backend` is the value of `--backend` for it.
+    """
+
+    def __init__(self, ref: RemoteRef, backend: str = "") -> None:
         self.ref = ref
-        self.connection = SshConnection(ref.host)
+        self.backend = backend or f"ssh:{ref.remote}"
+        self.connection: SshConnection | LocalConnection = (
+            SshConnection(ref.host) if ref.host else LocalConnection()
+        )
         self._is_installed = False
 
     def __enter__(self) -> RemoteHost:
@@ -101,27 +134,24 @@ class RemoteHost:
 
     # The agent's program there.
 
-    def _path(self) -> str:
-        """The agent's path there, as a word of a shell."""
-        path = posixpath.join(self.ref.folder, f"agent-{_script()[1]}.sh")
-        return _word(path)
-
     def command(self, verb: str, *words: str) -> str:
         """The shell command of a verb."""
-        return f"sh {self._path()} {quoted([self.ref.folder, verb, *words])}"
+        return self._command(_START, verb, *words)
+
+    def _command(self, script: str, *words: str) -> str:
+        """The shell command of a script that knows the agent's folder."""
+        return quoted(["sh", "-c", script, self.ref.folder, f"agent-{_script()[1]}.sh", *words])
 
     def install(self) -> None:
         """Put the agent there, unless it is."""
         if self._is_installed:
             return
-        if not self.connection.run(f"test -f {self._path()}").ok:
+        if not self.connection.run(self._command(_IS_THERE)).ok:
             self._install()
         self._is_installed = True
 
     def _install(self) -> None:
-        folder, new = _word(self.ref.folder), f"{self._path()}.new"
-        command = f"umask 077; mkdir -p {folder} && cat >{new} && mv -f {new} {self._path()}"
-        sent = self.connection.feed(f"sh -c {shlex.quote(command)}", [_script()[0].encode()])
+        sent = self.connection.feed(self._command(_INSTALL), [_script()[0].encode()])
         if not sent.ok:
             raise self.error(sent.err, "the agent cannot be installed")
 
@@ -179,8 +209,15 @@ class RemoteHost:
                 f"the disk of {self.ref.remote} is full: {what}",
                 code="remote-disk-full",
                 where=self.ref.folder,
-                hint=f"`scripts/loop clean --backend ssh:{self.ref.remote}` frees what is there, or "
+                hint=f"`scripts/loop clean --backend {self.backend}` frees what is there, or "
                 "name a folder on another disk with [remote.NAME] folder",
+            )
+        if _FOREIGN in said:
+            return UserError(
+                f"{self.ref.remote}: {what}",
+                code="remote-folder-foreign",
+                where=self.ref.folder,
+                hint="Name a folder of your own with [remote.NAME] folder",
             )
         if _NO_JOB in said:
             return UserError(
@@ -193,7 +230,7 @@ class RemoteHost:
             f"{self.ref.remote}: {what}",
             code="remote-failed",
             where=self.ref.folder,
-            hint=f"`scripts/loop doctor --backend ssh:{self.ref.remote}` says what is there",
+            hint=f"`scripts/loop doctor --backend {self.backend}` says what is there",
         )
 
     # What it has.
@@ -223,7 +260,21 @@ class RemoteHost:
 
 
 def state_of(text: str) -> RemoteJobState:
-    """The state of the agent's answer to `status`."""
+    """The state of the agent's answer to `status`: of a group, its parts follow, each after its name."""
+    own, *parts = re.split(r"^part\t", text, flags=re.MULTILINE)
+    named = (part.partition("\n") for part in parts)
+    states = {name: _state(lines) for name, _, lines in named}
+    whole = replace(_state(own), parts=states)
+    begun = [state.started for state in states.values() if state.started is not None]
+    ended = [state.ended for state in states.values() if state.ended is not None]
+    if begun:
+        whole = replace(whole, started=min(begun))
+    if ended and not whole.is_open:
+        whole = replace(whole, ended=max(ended))
+    return whole
+
+
+def _state(text: str) -> RemoteJobState:
     values = dict(line.split("\t", 1) for line in text.splitlines() if "\t" in line)
 
     def number(key: str) -> int | None:
@@ -237,18 +288,13 @@ def state_of(text: str) -> RemoteJobState:
         ended=number("ended"),
         canceled="canceled" in values,
         overtime=number("overtime"),
+        reason=values.get("reason", ""),
+        fate=values.get("fate", ""),
     )
 
 
 def setting_ref(setting: RemoteSetting) -> RemoteRef:
     return RemoteRef(setting.name, setting.host, setting.folder)
-
-
-def _word(path: str) -> str:
-    """A path there as a word of a shell; one below the home begins with "~/"."""
-    if path.startswith("~/"):
-        return f'"$HOME"/{shlex.quote(path[2:])}'
-    return shlex.quote(path)
 
 
 def _unmarked(done: CompletedCommand) -> CompletedCommand:

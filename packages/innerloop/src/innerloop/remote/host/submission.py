@@ -19,11 +19,11 @@ from .. import job_text, snapshot
 from ..base import SubmissionOrder
 from ..snapshot import SuspectedSecret
 from ..submission_store import job_inputs
-from .run import SshRun
+from .run import HostRun
 
 
 @dataclass(frozen=True, slots=True)
-class SshSubmission:
+class HostSubmission:
     """`request` is what is started there, as far as it is known without asking."""
 
     order: SubmissionOrder
@@ -75,7 +75,7 @@ class SshSubmission:
         return "".join(f"{title:<13}{text}".rstrip() + "\n" for title, text in self.preview())
 
 
-def plan(order: SubmissionOrder, machine: SshRun) -> tuple[SshSubmission | None, list[Finding]]:
+def plan(order: SubmissionOrder, machine: HostRun) -> tuple[HostSubmission | None, list[Finding]]:
     """The submission, and the findings that prevent it."""
     job, findings = job_text.read(order)
     errors = [finding for finding in findings if finding.severity is Severity.ERROR]
@@ -100,7 +100,7 @@ def plan(order: SubmissionOrder, machine: SshRun) -> tuple[SshSubmission | None,
     request = machine.plan(run)
     if request.missing and not order.is_dry:
         raise combine(request.missing)
-    return SshSubmission(order, run, request, suspects), []
+    return HostSubmission(order, run, request, suspects), []
 
 
 def _name(text: str) -> str:

@@ -13,7 +13,7 @@ from ...model.settings.remotes import DOCKER, PODMAN
 from ...model.workspace import Workspace
 from ...workspace import loader
 from ..base import RemoteItem
-from ..host.host import RemoteHost
+from .host import RemoteHost
 
 JOBS, TREES, ENVIRONMENTS, IMAGES = "jobs", "trees", "environments", "images"
 _KINDS = {"job": JOBS, "tree": TREES, "env": ENVIRONMENTS}

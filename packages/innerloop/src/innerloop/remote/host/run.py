@@ -1,8 +1,8 @@
-"""`loop run` on a machine that is reached by ssh: the backend's part that runs a job to its end.
+"""`loop run` on a machine of the team's own: the part of its backends that runs a job to its end.
 
 It is a backend like those of this machine (`local.LocalBackend`), so sweeps, pipelines, `--script` and
 `--set` are what they are everywhere. What the person leaves (`--detach`, a lost connection) is a
-submitted job of the backend ssh.
+submitted job of the backend.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ...model.experiment import Experiment
 from ...model.jobs.job import Job
 from ...model.run import Availability, Request, Run
 from ...model.settings import remotes
-from ...model.settings.remotes import NO_ENGINE, RemoteSetting
+from ...model.settings.remotes import NO_ENGINE, RemoteEngine, RemoteSetting
 from ...model.workspace import Workspace
 from ...runner import execute
 from ...runner.debug import DebugSite
@@ -27,25 +27,27 @@ from ...util import clock, console, files, process
 from ...util.errors import UserError
 from ...util.gate import RelayCommand
 from ...util.printable import raw
+from ...util.process import CompletedCommand
 from ...util.quick_dataclasses import dataclass
 from .. import run_records, snapshot, submission_store
 from .. import suspects as suspects_
-from ..host import environments, job_request, outputs, transfer
-from ..host.connection import ConnectionLost
-from ..host.facts import HostFacts
-from ..host.follow import Interruptions, JobFollower, job_status, retried
-from ..host.host import MARKER, RemoteHost, RemoteJobState, setting_ref
-from ..host.job_request import RemoteData, RemoteSite
-from ..host.transfer import KnownHashes, RemoteTree
+from ..base import MachineGroups
 from ..snapshot import Snapshot
 from ..submission_store import SENDING, SENT, UNSENT, SubmittedJob
+from . import environments, job_request, load_samples, outputs, transfer
+from .connection import ConnectionLost
+from .facts import HostFacts
+from .follow import Interruptions, JobFollower, job_status, retried
+from .host import MARKER, RemoteHost, RemoteJobState, setting_ref
+from .job_request import RemoteData, RemoteSite
+from .transfer import KnownHashes, RemoteTree
 
 # Where a job that is not started yet has data, for a request that only shows it.
 _LATER = "sent"
 
 
 @dataclass(frozen=True, slots=True)
-class _Prepared:
+class PreparedRun:
     """What a run has there: its trees, by the input's name, and that of its code."""
 
     site: RemoteSite
@@ -57,25 +59,27 @@ class _Prepared:
         return [*([self.code] if self.code is not None else []), *self.data.values()]
 
 
-class SshRun:
-    """A context manager, which closes the connection. `name` is that of the machine.
+class HostRun:
+    """A context manager, which closes the connection.
 
-    One object serves all parts of a sweep or pipeline.
+    `remote` is the name of the machine; "" is this one. One object serves all parts of a sweep or
+    pipeline.
     """
 
-    name = "ssh"
-
-    def __init__(self, root: Path, remote: str, host: RemoteHost | None = None) -> None:
-        """`host` may be connecting already."""
+    def __init__(
+        self, root: Path, remote: str, host: RemoteHost | None = None, name: str = "ssh"
+    ) -> None:
+        """`host` may be connecting already; `name` is that of the backend."""
+        self.name = name
         self.root = root
         self.remote = remote
         self._host = host
         self._facts: HostFacts | None = None
-        self._prepared: dict[str, _Prepared] = {}
+        self._prepared: dict[str, PreparedRun] = {}
         self._snapshots: dict[str, Snapshot] = {}
         self._hashes = KnownHashes()
 
-    def __enter__(self) -> SshRun:
+    def __enter__(self) -> HostRun:
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -83,6 +87,21 @@ class SshRun:
             self._host.__exit__()
         with suppress(UserError):
             self._hashes.keep()
+
+    @property
+    def title(self) -> str:
+        """The machine's name for messages."""
+        return self.remote or remotes.HERE
+
+    @property
+    def backend(self) -> str:
+        """The value of `--backend`."""
+        return f"{self.name}:{self.remote}" if self.remote else self.name
+
+    @property
+    def groups(self) -> MachineGroups | None:
+        """What runs several parts as one; None: each is a job of its own."""
+        return None
 
     def setting(self, run: Run) -> RemoteSetting:
         return remotes.named(run.experiment.settings.remote, self.remote)
@@ -92,7 +111,7 @@ class SshRun:
         if self._host is None or self._host.ref != ref:
             if self._host is not None:
                 self._host.__exit__()
-            self._host, self._facts = RemoteHost(ref), None
+            self._host, self._facts = RemoteHost(ref, self.backend), None
         return self._host
 
     def planned(self, workspace: Workspace, experiment: Experiment, job: Job, *, dry: bool) -> Run:
@@ -107,7 +126,7 @@ class SshRun:
     # The protocol of a backend.
 
     def available(self, workspace: Workspace) -> Availability:
-        return Availability(True, f"jobs go to {self.remote}")
+        return Availability(True, f"jobs go to {self.title}")
 
     def supports(self, workspace: Workspace, experiment: Experiment) -> bool:
         return True
@@ -119,7 +138,7 @@ class SshRun:
         site = (
             prepared.site if prepared is not None else RemoteSite(setting, data=_data(run, setting))
         )
-        planned = job_request.request(run, site, _why(site))
+        planned = self._request(run, site)
         missing = [run.environment.missing] if run.environment.missing is not None else []
         grants = [*_moved(setting), *self._suspects(run)]
         return replace(
@@ -129,6 +148,53 @@ class SshRun:
             needs_build=prepared is None,
             notes=(*planned.notes, *run.environment.notes),
         )
+
+    # What differs between the backends on such machines.
+
+    def _request(self, run: Run, site: RemoteSite) -> Request:
+        return job_request.request(run, site, _why(site))
+
+    def _engine(self, setting: RemoteSetting) -> RemoteEngine | None:
+        return setting.engine
+
+    def _usable(self, facts: HostFacts, setting: RemoteSetting) -> HostFacts:
+        """The facts with an engine that answers, or none where the settings allow that."""
+        if setting.engine in (None, NO_ENGINE) or facts.engine != NO_ENGINE:
+            return facts
+        said = "; ".join(f"{name}: {text}" for name, text in facts.silent)
+        raise UserError(
+            f"{setting.engine} does not answer on {setting.name}: "
+            f"{said or 'it is not on PATH there'}",
+            code="remote-without-engine",
+            where=setting.where("engine"),
+            hint=f"Start it there; `scripts/loop doctor --backend {self.backend}` says what is there",
+        )
+
+    def _environment(
+        self, host: RemoteHost, facts: HostFacts, run: Run, digest: str | None
+    ) -> tuple[str, str]:
+        """The folder of the Python environment and the image, of which one is ""."""
+        if facts.engine == NO_ENGINE:
+            return environments.python(host, facts, run, console.say), ""
+        return "", environments.image(host, facts, run, digest)
+
+    def _data_there(self, run: Run, setting: RemoteSetting) -> dict[str, RemoteData]:
+        """Where data are that are not sent, or are not known yet."""
+        return _data(run, setting)
+
+    def _launch(
+        self, host: RemoteHost, run: Run, request: Request, prepared: PreparedRun
+    ) -> CompletedCommand:
+        """Start the job, whose files are there."""
+        tree = prepared.code.digest if prepared.code is not None else "-"
+        scripts = transfer.archive_of_texts(job_request.scripts(run, request, prepared.site))
+        return host.tell("launch", job_request.job_of(run), tree, data=[scripts])
+
+    def _refused(self, host: RemoteHost, run: Run, said: str) -> UserError:
+        """The error for a job that was not started."""
+        return host.error(said, "the job cannot be started")
+
+    # The protocol of a backend, again.
 
     def prepare(self, run: Run, request: Request) -> None:
         """Connects, and sends and makes what the run needs there and is not there yet."""
@@ -142,18 +208,14 @@ class SshRun:
             # In one question: each is a journey there and back.
             name = run.environment.image.name if run.environment.image is not None else ""
             sent = [*([code] if code is not None else []), *trees.values()]
-            self._facts = host.facts(setting.engine, name, [tree.digest for tree in sent])
+            self._facts = host.facts(self._engine(setting), name, [tree.digest for tree in sent])
             absent, digest = self._facts.absent, self._facts.image
-        facts = _usable(self._facts, setting)
-        image = environment = ""
-        if facts.engine == NO_ENGINE:
-            environment = environments.python(host, facts, run, console.say)
-        else:
-            image = environments.image(host, facts, run, digest)
-        data = {**_data(run, setting)}
+        facts = self._usable(self._facts, setting)
+        environment, image = self._environment(host, facts, run, digest)
+        data = self._data_there(run, setting)
         own = f"{facts.root}/jobs/{job_request.job_of(run)}/inputs"
         for name, path in run.data.items():
-            if name in setting.data:
+            if data[name].is_theirs:
                 continue
             source = _in_tree(trees[name], path) if name in trees else _LATER
             if name not in trees or name in run.writable:
@@ -161,7 +223,7 @@ class SshRun:
             else:
                 data[name] = RemoteData(f"{facts.root}/trees/{source}")
         site = RemoteSite(setting, facts, data, environment, image)
-        self._prepared[run.id] = prepared = _Prepared(site, code, trees)
+        self._prepared[run.id] = prepared = PreparedRun(site, code, trees)
         retried(host, lambda: transfer.send(host, facts, prepared.trees, absent))
 
     def submit(self, run: Run, request: Request) -> int:
@@ -171,11 +233,11 @@ class SshRun:
         record = self._record(run, request) if not run.within else None
         try:
             record = self._start(host, run, request, record)
-            state, interrupt = self._followed(host, job)
+            state, interrupt = self._followed(host, job, run.id)
             if record is not None:
-                status = job_status(state, run.id, run.experiment.name, self.remote)
+                status = job_status(state, run.id, run.experiment.name, self.title)
                 submission_store.update(self.root, record, status=status.status)
-            self._fetched(host, run, job)
+            self._fetched(host, run, job, state)
         except ConnectionLost as error:
             if record is None:
                 raise
@@ -188,15 +250,18 @@ class SshRun:
         if interrupt is not None:
             raise interrupt
         if state.state == "lost":
-            raise UserError(
-                f"the supervisor of {run.id} on {self.remote} is gone, and nobody knows its end",
-                code="remote-job-lost",
-                where=self.remote,
-                hint="The machine was restarted, or it was killed there; run it again",
-            )
+            raise self._lost(run.id, state)
         if state.overtime is not None:
             raise process.OutOfTime()
         return state.code if state.code is not None else 1
+
+    def _lost(self, name: str, state: RemoteJobState) -> UserError:
+        return UserError(
+            f"the supervisor of {name} on {self.title} is gone, and nobody knows its end",
+            code="remote-job-lost",
+            where=self.title,
+            hint="The machine was restarted, or it was killed there; run it again",
+        )
 
     def left_running(self, run: Run, request: Request) -> SubmittedJob:
         """Send the run and leave it running there."""
@@ -213,7 +278,7 @@ class SshRun:
         host = self.host(setting)
         found = snapshot.read(self.root, experiment.folder)
         suspects = [(found.folder, suspect) for suspect in found.suspects]
-        suspects_.refuse(suspects, False, f"whoever administers {self.remote}")
+        suspects_.refuse(suspects, False, f"whoever administers {self.title}")
         tree = transfer.tree_of(found.folder, found, self._hashes)
         transfer.send(host, host.facts(NO_ENGINE), [tree])
         name = f"{workspace.image_name}/{experiment.slug}-{tree.digest[:8]}"
@@ -275,8 +340,9 @@ class SshRun:
 
     def _data_trees(self, run: Run, setting: RemoteSetting) -> dict[str, RemoteTree]:
         trees = {}
+        there = self._data_there(run, setting)
         for name, path in run.data.items():
-            if name not in setting.data and os.path.exists(path):
+            if not there[name].is_theirs and os.path.exists(path):
                 trees[name] = self._data_tree(run, name, path)
         return trees
 
@@ -288,7 +354,7 @@ class SshRun:
         found = snapshot.read(self.root, _relative(run, path), contents=False)
         return transfer.tree_of(title, found, self._hashes)
 
-    def _with_later_data(self, host: RemoteHost, run: Run) -> _Prepared:
+    def _with_later_data(self, host: RemoteHost, run: Run) -> PreparedRun:
         """With what did not exist before: the outputs of a pipeline's earlier step."""
         prepared = self._prepared[run.id]
         later = {name: one for name, one in prepared.site.data.items() if one.copied == _LATER}
@@ -307,7 +373,7 @@ class SshRun:
             return []
         found = self._code(run, run.code)
         return [
-            f"it sends {suspect.below(found.folder)} to {self.remote}, which looks like a secret: "
+            f"it sends {suspect.below(found.folder)} to {self.title}, which looks like a secret: "
             f"{suspect.why}"
             for suspect in found.suspects
         ]
@@ -324,7 +390,7 @@ class SshRun:
             fingerprint="",
             at=clock.now(),
             command=request.redaction.text(request.command),
-            compute=self.remote,
+            compute=self.title,
             inputs=submission_store.job_inputs(run.job),
             environment=run.environment.digest,
             snapshots={tree.title: tree.digest for tree in prepared.trees},
@@ -339,12 +405,9 @@ class SshRun:
         """Start the job; its files are there."""
         prepared = self._with_later_data(host, run)
         job = job_request.job_of(run)
-        tree = prepared.code.digest if prepared.code is not None else "-"
-        texts = job_request.scripts(run, request, prepared.site)
-        scripts = transfer.archive_of_texts(texts)
         # Without an answer it may have started: the record says "sending".
         with process.deferred_interrupts() as deferred:
-            done = host.tell("launch", job, tree, data=[scripts])
+            done = self._launch(host, run, request, prepared)
             if done.ok and record is not None:
                 record = submission_store.update(self.root, record, state=SENT, status="Running")
             if done.ok and deferred.first is not None:
@@ -353,27 +416,33 @@ class SshRun:
         if not done.ok:
             if record is not None:
                 submission_store.update(self.root, record, state=UNSENT)
-            raise host.error(done.err, "the job cannot be started")
+            raise self._refused(host, run, done.err)
         return record
 
     # What comes back.
 
     def _followed(
-        self, host: RemoteHost, job: str
+        self, host: RemoteHost, job: str, name: str
     ) -> tuple[RemoteJobState, KeyboardInterrupt | None]:
         follower = JobFollower(host, job)
         interruptions = Interruptions(host, job)
         with interruptions.heard():
             while True:
                 try:
+                    self._await_start(host, job, name)
                     return follower.to_end(_write), interruptions.first
                 except KeyboardInterrupt as interrupt:
                     interruptions.on(interrupt)
 
-    def _fetched(self, host: RemoteHost, run: Run, job: str) -> None:
-        into = files.make_folder(self.root / run.outputs)
+    def _await_start(self, host: RemoteHost, job: str, name: str) -> None:
+        """Wait while the job waits in a queue. Here there is none."""
 
-        retried(host, lambda: outputs.download(host, job, into))
+    def _fetched(self, host: RemoteHost, run: Run, job: str, state: RemoteJobState) -> None:
+        into = files.make_folder(self.root / run.outputs)
+        found = retried(host, lambda: outputs.download(host, job, into))
+        retried(host, lambda: load_samples.fetch(host, job, state, into))
+        if found.incomplete:
+            raise found.error(host, job)
         host.has_fetched(job)
 
 
@@ -410,22 +479,9 @@ def _in_tree(tree: RemoteTree, path: str) -> str:
 
 def _moved(setting: RemoteSetting) -> list[str]:
     """A clause where the workspace, and not the person, says which host a name stands for."""
-    if setting.host == setting.name or not setting.where("host"):
+    if setting.host in ("", setting.name) or not setting.where("host"):
         return []
     return [f"{setting.where('host')}: it is sent to the host {setting.host}"]
-
-
-def _usable(facts: HostFacts, setting: RemoteSetting) -> HostFacts:
-    """The facts with an engine that answers, or none where the settings allow that."""
-    if setting.engine in (None, NO_ENGINE) or facts.engine != NO_ENGINE:
-        return facts
-    said = "; ".join(f"{name}: {text}" for name, text in facts.silent)
-    raise UserError(
-        f"{setting.engine} does not answer on {setting.name}: {said or 'it is not on PATH there'}",
-        code="remote-without-engine",
-        where=setting.where("engine"),
-        hint=f"Start it there; `scripts/loop doctor --backend ssh:{setting.name}` says what is there",
-    )
 
 
 def _why(site: RemoteSite) -> str:

@@ -13,9 +13,9 @@ from ...util import files, process
 from ...util.errors import UserError
 from ...workspace import loader
 from ..base import DoctorFact
-from ..host.facts import HostFacts
-from ..host.host import RemoteHost
 from ..progress import format_size
+from .facts import HostFacts
+from .host import RemoteHost
 
 # Less free disk is said, in bytes. An image with CUDA's libraries takes 7 GB.
 _LITTLE = 10_000_000_000
@@ -40,7 +40,7 @@ def facts(root: Path, host: RemoteHost, remote: str) -> Iterator[DoctorFact]:
     yield from _engine(found, setting.engine)
     yield _gpu(found)
     yield from _cuda(root, found)
-    yield _disk(found, remote)
+    yield disk(found, host.backend)
     yield _clock(found, (began + time.time()) / 2)
     yield _transfer(found)
 
@@ -93,11 +93,11 @@ def _cuda(root: Path, found: HostFacts) -> Iterator[DoctorFact]:
             yield "bad", f"cuda of {name}", what, hint
 
 
-def _disk(found: HostFacts, remote: str) -> DoctorFact:
+def disk(found: HostFacts, backend: str) -> DoctorFact:
     what = f"{format_size(found.free)} free for {found.root}"
     if found.free >= _LITTLE:
         return "ok", "disk", what, ""
-    hint = f"`scripts/loop clean --backend ssh:{remote}` frees what is there"
+    hint = f"`scripts/loop clean --backend {backend}` frees what is there"
     return "note", "disk", what, hint
 
 

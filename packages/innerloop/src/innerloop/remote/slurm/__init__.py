@@ -1,0 +1,1 @@
+"""Slurm: jobs become batch scripts of a cluster, on whose login node the tool is or which ssh reaches."""
