@@ -355,6 +355,9 @@ packages_of() {
 
 pip_itself() { [ -x "$CI_TOOLS/pip/bin/pip" ] || python3 -m venv "$CI_TOOLS/pip"; }
 
+# All tests can be collected. What pytest compiles for that is kept, once for all workers.
+names_of_tests() { PYTHONDONTWRITEBYTECODE= packages/innerloop/test --collect-only -q | tail -n 1; }
+
 tests() { packages/innerloop/test --tests || alone $?; }
 
 # A few tests that failed (pytest's exit code is 1) are tried once more, one at a time: what passes then

@@ -34,6 +34,9 @@ TYPESCRIPT = CI_TOOLS / "typescript"
 # An image registry, as Debian packs it.
 REGISTRY = str(CI_TOOLS / "registry" / "docker-registry")
 TRACEBACK = "Traceback (most recent call last)"
+# Seconds. A limit that is no statement about how quick something is lets a busy machine take so long.
+PATIENCE = 240.0
+QUICK = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +180,7 @@ class Started:
         for line in pipe or ():
             lines.append(line)
 
-    def wait_for(self, text: str, seconds: float = 60) -> None:
+    def wait_for(self, text: str, seconds: float = PATIENCE) -> None:
         """Until a line on stdout or stderr holds the text."""
         until(lambda: text in self.text or self.child.poll() is not None, seconds)
         assert text in self.text, f"{text!r} never came: {self.text}"
@@ -194,7 +197,8 @@ class Started:
         """To `loop` alone."""
         self.child.send_signal(number)
 
-    def end(self, seconds: float = 60) -> Answer:
+    def end(self, seconds: float = PATIENCE) -> Answer:
+        seconds = patience(seconds)
         try:
             code = self.child.wait(seconds)
         except subprocess.TimeoutExpired:
@@ -261,9 +265,14 @@ def clone(target: Path) -> Workspace:
     return Workspace(target)
 
 
+def patience(seconds: float) -> float:
+    """That limit if it says that something is quick, else one of minutes."""
+    return seconds if seconds < QUICK else max(seconds, PATIENCE)
+
+
 def until(condition: Callable[[], bool], seconds: float) -> bool:
     """Whether the condition came true in time."""
-    end = time.monotonic() + seconds
+    end = time.monotonic() + patience(seconds)
     while time.monotonic() < end:
         if condition():
             return True
@@ -272,7 +281,7 @@ def until(condition: Callable[[], bool], seconds: float) -> bool:
 
 
 def docker(*words: str) -> str:
-    done = subprocess.run(["docker", *words], capture_output=True, text=True, timeout=120)
+    done = subprocess.run(["docker", *words], capture_output=True, text=True, timeout=300)
     return done.stdout
 
 

@@ -31,6 +31,7 @@ USES: Mapping[str, tuple[str, str]] = {
     "packages/innerloop/src/innerloop/locks/mcp.txt": ("the MCP server", "optional"),
     "packages/innerloop/src/innerloop/locks/mlflow.txt": ("MLflow's pages", "optional"),
     "packages/innerloop/src/innerloop/locks/pytest.txt": ("pytest", "optional"),
+    "packages/innerloop/src/innerloop/locks/sweep.txt": ("the sampling of sweeps", "optional"),
     "packages/innerloop/src/innerloop/locks/tensorboard.txt": ("TensorBoard", "optional"),
     "packages/innerloop/src/innerloop/locks/uv.txt": (
         "uv, which locks and installs packages",

@@ -62,7 +62,7 @@ def test_a_job_is_pushed_sent_and_followed(work: Workspace, cluster: Cluster) ->
     assert (kept / "model" / "weights").read_text() == "w" and (kept / "score.txt").exists()
     image = run.spec["templates"][0]["container"]["image"]
     assert "@sha256:" in image
-    told = json.loads(cluster.loop(work, "status", "--json").out)
+    told = json.loads(cluster.loop(work, "status", run.name, "--json").out)
     assert (told["status"], told["name"]) == ("Completed", run.name)
     logs = cluster.loop(work, "logs")
     assert logs.out.startswith("epochs 3") and done.out.endswith(logs.out)
@@ -173,7 +173,7 @@ def test_a_sweep_fans_out(work: Workspace, cluster: Cluster) -> None:
     assert len(lines) == 3 and lines[0].startswith("trial-1 | ['--rate', '0.")
     (run,) = cluster.controller.runs
     assert all(f"{run.name}-trial-{n}" in line for n, line in enumerate(lines, 1))
-    told = json.loads(cluster.loop(work, "status", "--json").out)
+    told = json.loads(cluster.loop(work, "status", run.name, "--json").out)
     states = {one["step"]: one["status"] for one in told["children"]}
     assert states == {"trial-1": "Completed", "trial-2": "Failed", "trial-3": "Completed"}
 

@@ -35,7 +35,7 @@ class Cloud:
         self, workspace: Workspace, *words: str, env: Mapping[str, str] | None = None
     ) -> Answer:
         """`scripts/loop WORDS`. In no output of any test is a secret, nor a traceback."""
-        answer = workspace.loop(*words, env={**self.env, **self.warm, **(env or {})}, timeout=120)
+        answer = workspace.loop(*words, env={**self.env, **self.warm, **(env or {})}, timeout=300)
         self.check(answer.out + answer.err)
         return answer
 

@@ -115,15 +115,18 @@ class Azurite:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        end = time.monotonic() + 60
+        end = time.monotonic() + 240
         while not _answers(self.port):
             assert self.child.poll() is None and time.monotonic() < end, "Azurite did not start"
             time.sleep(0.05)
 
     def close(self) -> None:
-        """Ends the whole group: node may be a program that starts another."""
-        os.killpg(self.child.pid, signal.SIGTERM)
-        self.child.wait(10)
+        """Ends the whole group: node may be a program that starts another.
+
+        It keeps its store in memory, and would wait for connections that somebody left open.
+        """
+        os.killpg(self.child.pid, signal.SIGKILL)
+        self.child.wait()
 
 
 def _answers(port: int) -> bool:

@@ -67,7 +67,7 @@ def test_logs_of_the_newest_and_as_they_grow(deployed: Deployed) -> None:
 def test_keys_only_by_name(deployed: Deployed) -> None:
     deployed.deploy()
     words = ("endpoint", "keys", "tiny")
-    answer = deployed.workspace.loop(*words, env=deployed.cloud.env, timeout=120)
+    answer = deployed.workspace.loop(*words, env=deployed.cloud.env, timeout=300)
     assert answer.code == 0, answer.err
     assert answer.out == f"primary_key   {PRIMARY}\nsecondary_key {SECONDARY}\n"
     for file in deployed.workspace.root.rglob("*"):
@@ -120,7 +120,7 @@ def test_the_address_lets_a_request_in_and_shows_no_key(deployed: Deployed) -> N
         NAME,
     ]
     env = {**os.environ, **deployed.cloud.env}
-    done = subprocess.run(words, env=env, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(words, env=env, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     deployed.cloud.check(done.stdout + done.stderr)
     assert '"digit": 7' in done.stdout and f"https://{NAME}" in done.stdout

@@ -16,7 +16,7 @@ from tests.azure import standin
 from tests.azure.conftest import Cloud
 from tests.azure.network import Weather
 from tests.azure.standin import SECRET, TOKEN
-from tests.support import Workspace, until
+from tests.support import QUICK, Workspace, until
 
 pytestmark = pytest.mark.azure
 
@@ -143,7 +143,7 @@ def test_ctrl_c_before_the_job_is_made(cloud: Cloud, tiny: Workspace, stage: str
     started = cloud.start(tiny, "submit", "tiny")
     assert until(lambda: fault.times < 1_000_000, 30)
     started.interrupt_group()
-    answer = started.end(5)
+    answer = started.end(QUICK - 1)  # the tool itself would wait for a minute
     held.set()
     cloud.check(answer.out + answer.err)
     assert answer.code == 130
@@ -157,7 +157,7 @@ def test_ctrl_c_during_the_upload(cloud: Cloud, tiny: Workspace) -> None:
     started = cloud.start(tiny, "submit", "tiny")
     assert until(lambda: cloud.proxy.blob_bytes > 20_000, 30)
     started.interrupt_group()
-    answer = started.end(5)
+    answer = started.end(QUICK - 1)  # the tool itself would wait for a minute
     assert answer.code == 130
     assert "no job was created" in answer.err
 

@@ -87,12 +87,14 @@ def test_ctrl_c_while_following_leaves_the_job_running(cloud: Cloud, tiny: Works
 
 def test_status_then_cancel(cloud: Cloud, tiny: Workspace) -> None:
     name = submitted(cloud, tiny, RunOf(["Running"]))
-    answer = cloud.loop(tiny, "status")
+    answer = cloud.loop(tiny, "status", name)
     assert answer.code == 0, answer.err
     assert f"job        {name} (command, experiment tiny)" in answer.out
     assert "state      Running for" in answer.out
     assert cloud.loop(tiny, "cancel").out == f"{name}: Canceled\n"
-    assert "state      Canceled after 1 h 2 min" in cloud.loop(tiny, "status").out
+    assert "state      Canceled after 1 h 2 min" in cloud.loop(tiny, "status", name).out
+    row = cloud.loop(tiny, "status").out.splitlines()[1].split()
+    assert row[:4] == ["stopped", name, "tiny", "azureml"]
     again = cloud.loop(tiny, "cancel")
     assert (again.code, again.out) == (0, f"{name} had ended already: Canceled\n")
     assert f"{name}  Canceled" in cloud.loop(tiny, "status", "--all").out
@@ -102,11 +104,14 @@ def test_a_job_goes_to_the_workspace_it_was_submitted_to(cloud: Cloud, tiny: Wor
     submitted(cloud, tiny, RunOf(["Running"]))
     elsewhere = {"AZUREML_WORKSPACE_NAME": "another"}
     answer = cloud.loop(tiny, "status", "--json", env=elsewhere)
-    assert json.loads(answer.out)["status"] == "Running"
+    assert [(one["state"], one["status"]) for one in json.loads(answer.out)] == [
+        ("running", "Running")
+    ]
 
 
 def test_nothing_submitted_yet(cloud: Cloud, tiny: Workspace) -> None:
-    for verb in ("status", "logs", "cancel", "download"):
+    assert cloud.loop(tiny, "status").out == "Nothing has run yet.\n"
+    for verb in ("logs", "cancel", "download"):
         answer = cloud.loop(tiny, verb)
         assert answer.code == 1
         assert "no job has been submitted from here yet" in answer.message

@@ -22,7 +22,10 @@ TRIES = 10
 RECORDED = Path(__file__).with_name("imports.json")
 SOURCE = ROOT / "packages" / "innerloop" / "src"
 # Takes long to import, and no such command needs it.
-NEVER = {"asyncio", "difflib", "email", "http.client", "random", "rich", "tempfile"}
+NEVER = {
+    *("_hashlib", "asyncio", "csv", "difflib", "email", "http.client", "platform", "random"),
+    *("rich", "sqlite3", "ssl", "sysconfig", "tempfile"),
+}
 LINES: dict[str, tuple[str, ...]] = {
     "run": ("run", "tiny", "--backend", "venv", "--dry-run"),
     "list": ("list", "--json"),

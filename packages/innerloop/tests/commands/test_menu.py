@@ -41,7 +41,7 @@ def test_words_that_stand_for_an_answer_are_known() -> None:
 @pytest.mark.parametrize(
     ("facts", "has", "lacks"),
     [
-        (MenuFacts(), {"new NAME", "check", "doctor", "runs"}, {"run EXP", "submit EXP", "status"}),
+        (MenuFacts(), {"new NAME", "check", "doctor", "runs", "status"}, {"run EXP", "submit EXP"}),
         (MenuFacts(("a",)), {"run EXP", "build EXP"}, {"submit EXP", "data list", "serve EXP"}),
         (
             MenuFacts(("a",), ("a",)),

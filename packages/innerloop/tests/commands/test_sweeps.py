@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -246,7 +247,6 @@ def test_limits_are_kept(workspace: Workspace) -> None:
     answer = workspace.loop("run", "tiny", *VENV, "--trials", "3", "--dry-run", "--json")
     assert len(json.loads(answer.out)["trials"]) == 1
     assert "limits.max_total_trials is 1: 1 of the 3 trials run" in answer.err
-    assert "each trial runs to its end" in answer.err
 
 
 def test_what_takes_too_long_is_ended(workspace: Workspace) -> None:
@@ -265,17 +265,133 @@ def test_the_same_seed_draws_the_same_trials(workspace: Workspace) -> None:
     trial = (
         "trial: {command: 'echo ${{search_space.x}}', environment: {build: {path: environment}}}"
     )
-    add(workspace, sweep=f"type: sweep\n{trial}\n{space}sampling_algorithm: bayesian\n")
+    add(workspace, sweep=f"type: sweep\n{trial}\n{space}sampling_algorithm: random\n")
     drawn = []
     for seed in ("1", "1", "2"):
         words = ("--trials", "3", "--seed", seed, "--dry-run", "--json")
         answer = workspace.loop("run", "tiny", *VENV, *words)
         told = json.loads(answer.out)
         drawn.append([one["command"] for one in told["trials"]])
-        assert "drawn at random" in answer.message
         wanted = {"experiment", "backend", "command", "argv", "cwd", "env", "image", "mounts"}
         assert all(wanted <= set(one) for one in (told, *told["trials"]))
     assert drawn[0] == drawn[1] != drawn[2]
+
+
+@pytest.mark.parametrize(
+    ("sampling", "note"),
+    [("bayesian", "by the results of earlier"), ("{type: random, rule: sobol}", "SciPy")],
+)
+def test_preview_of_what_is_not_installed_shows_the_middle_and_says_so(
+    workspace: Workspace, tmp_path: Path, sampling: str, note: str
+) -> None:
+    space = "search_space: {x: {type: uniform, min_value: 0, max_value: 1}}\n"
+    trial = (
+        "trial: {command: 'echo ${{search_space.x}}', environment: {build: {path: environment}}}"
+    )
+    add(workspace, sweep=f"type: sweep\n{trial}\n{space}sampling_algorithm: {sampling}\n")
+    tool = tmp_path / "cache" / "tool"
+    tool.parent.mkdir()
+    tool.symlink_to(Path(os.environ["INNERLOOP_CACHE"]) / "tool")
+    unreachable = {
+        "INNERLOOP_CACHE": str(tool.parent),
+        "PIP_INDEX_URL": "http://127.0.0.1:9/simple",
+        "UV_INDEX_URL": "http://127.0.0.1:9/simple",
+        **dict.fromkeys(("PIP_NO_CACHE_DIR", "UV_NO_CACHE"), "1"),
+        **dict.fromkeys(("PIP_RETRIES", "UV_HTTP_RETRIES"), "0"),
+    }
+    words = ("run", "tiny", *VENV, "--trials", "2")
+    answer = workspace.loop(*words, "--dry-run", "--json", env=unreachable)
+    told = json.loads(answer.out)
+    assert [one["command"] for one in told["trials"]] == ["echo 0.5"] * 2
+    assert note in answer.message and not (tool.parent / "sweep").exists()
+    if sampling != "bayesian":
+        return
+    # A real run cannot do without: one error, before anything starts.
+    failed = workspace.loop(*words, env=unreachable)
+    assert failed.code == 1 and failed.err.count("[sampler-unavailable]") == 1
+    assert "Sampling by random or grid needs no environment" in failed.message
+    assert not (workspace.root / "outputs").exists()
+
+
+# Trials report a loss three times. A bad one then works on until it is asked to end, a good one ends
+# only when the bad one has, if they run at once.
+REPORTS = """
+import os, signal, sys, time
+loss, wait = float(sys.argv[2]), os.environ.get("MEETING")
+with open("outputs/metrics.jsonl", "w") as file:
+    for step in range(3):
+        print('{"step": %d, "loss": %s}' % (step, loss + 1 - step / 3), file=file, flush=True)
+def end(*_):
+    print("saves its work", flush=True)
+    if wait:
+        open(wait, "w").close()
+    sys.exit(3)
+if loss > 1:
+    signal.signal(signal.SIGTERM, end)
+    time.sleep(600)
+until = time.monotonic() + 200
+while wait and not os.path.exists(wait):
+    if time.monotonic() > until:
+        sys.exit("nobody was stopped")
+    time.sleep(0.01)
+"""
+POLICY = """type: sweep
+trial:
+  command: python -u train.py --loss ${{search_space.loss}}
+  code: .
+  environment: {build: {path: ./environment}}
+sampling_algorithm: grid
+search_space: {loss: {type: choice, values: VALUES}}
+objective: {goal: minimize, primary_metric: loss}
+early_termination: POLICY
+"""
+
+
+@pytest.mark.parametrize(
+    ("parallel", "policy"),
+    [
+        (1, "{type: median_stopping, delay_evaluation: 2}"),
+        (2, "{type: bandit, slack_factor: 0.5, evaluation_interval: 3}"),
+    ],
+)
+def test_trial_that_the_policy_ends_is_stopped_early_and_no_failure(
+    workspace: Workspace, parallel: int, policy: str
+) -> None:
+    sweep = POLICY.replace("VALUES", "[0.1, 5]").replace("POLICY", policy)
+    add(workspace, REPORTS, sweep=sweep)
+    env = {"MEETING": str(workspace.root / "meeting")} if parallel > 1 else {}
+    words = ("run", "tiny", *VENV, "--trials", "2", "--parallel", str(parallel))
+    answer = workspace.loop(*words, env=env)
+    assert answer.code == 0, answer.err
+    assert "trial-2 | saves its work" in answer.out
+    assert "1 of 2 stopped early by early_termination: trial-2" in answer.message
+    assert "the best is trial-1" in answer.message
+    told = record(workspace)
+    assert [one["state"] for one in told["trials"]] == ["done", "stopped early"]
+    assert told["trials"][1]["metric"] == pytest.approx(5 + 1 / 3)
+    listed = json.loads(workspace.loop("runs", "tiny", "--json").out)
+    listed.sort(key=lambda run: str(run["run"]))
+    assert [one["state"] for one in listed] == ["done", "stopped early"]
+    kind = policy[7:].partition(",")[0]
+    assert listed[1]["stopped_early"].startswith(f"{kind} at report {2 if parallel == 1 else 3}: ")
+    assert list((workspace.root / ".innerloop/running").iterdir()) == []
+
+
+def test_early_termination_without_reports_is_said_once(workspace: Workspace) -> None:
+    policy = "{type: truncation_selection, truncation_percentage: 50}"
+    sweep = POLICY.replace("VALUES", "[0.1, 5]").replace("POLICY", policy)
+    add(workspace, "print('nothing')\n", sweep=sweep)
+    answer = workspace.loop("run", "tiny", *VENV, "--trials", "2", "--parallel", "1")
+    assert answer.code == 0, answer.err
+    assert answer.err.count('early_termination saw no report of "loss"') == 1
+
+
+def test_early_termination_of_an_unknown_type_starts_nothing(workspace: Workspace) -> None:
+    sweep = POLICY.replace("VALUES", "[0.1, 5]").replace("POLICY", "{type: bandits}")
+    add(workspace, REPORTS, sweep=sweep)
+    answer = workspace.loop("run", "tiny", *VENV, "--trials", "2")
+    assert answer.code == 1 and "[value-not-allowed]" in answer.err
+    assert not (workspace.root / "outputs").exists()
 
 
 @pytest.mark.parametrize(

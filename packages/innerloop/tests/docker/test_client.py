@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from innerloop.docker import client, docker_cli, engine
+from innerloop.docker import client, docker_cli, engine, engine_socket
 from innerloop.model.container import ContainerSpec, run_argv
 from innerloop.model.settings import settings
 from innerloop.util import host_gpus, process
@@ -162,11 +162,11 @@ def test_engine_is_described_by_its_socket_without_a_client(
     add_program(bin, "docker")
     asked: list[str] = []
 
-    def answer(path: str, method: str, what: str) -> engine.ApiAnswer:
+    def answer(path: str, method: str, what: str) -> engine_socket.ApiAnswer:
         asked.append(what)
         value = {"ServerVersion": "4.3.1", "Rootless": True, "BuildahVersion": "1"}
         code = 200 if what == "/info" else 404
-        return engine.ApiAnswer(code, value, "Libpod/4.3.1 (linux)")
+        return engine_socket.ApiAnswer(code, value, "Libpod/4.3.1 (linux)")
 
     monkeypatch.setattr(engine, "_ask", answer)
     monkeypatch.setattr(process, "run_together", lambda *argvs: pytest.fail(f"started {argvs}"))

@@ -94,6 +94,8 @@ def test_only_what_differs_within_an_experiment_is_worth_a_column() -> None:
         ({"exit_code": 0}, False, "done"),
         ({"exit_code": 3}, False, "failed (3)"),
         ({"exit_code": 130}, False, "stopped"),
+        ({"exit_code": 143, "stopped_early": "bandit"}, False, "stopped early"),
+        ({"exit_code": 0, "stopped_early": "bandit"}, False, "done"),
         ({"exit_code": None}, True, "running"),
         ({"exit_code": None}, False, "killed"),
         ({}, False, "?"),

@@ -83,7 +83,16 @@ def test_wheel_holds_template_locks_and_entry_point(wheel: Path) -> None:
     assert "innerloop = innerloop.__main__:main" in entry
     locks = {
         f"innerloop/locks/{name}.txt"
-        for name in ("azure", "kubernetes", "mcp", "format", "debugger", "mlflow", "tensorboard")
+        for name in (
+            "azure",
+            "kubernetes",
+            "mcp",
+            "format",
+            "debugger",
+            "mlflow",
+            "sweep",
+            "tensorboard",
+        )
     }
     assert locks <= names
     assert "innerloop/templates/experiment/.amlignore" in names

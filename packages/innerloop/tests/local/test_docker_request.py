@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from innerloop.docker import container_ports, containers
+from innerloop.docker import attached_container, container_ports, containers
 from innerloop.docker.containers import OwnContainer
 from innerloop.docker.engine import Engine
 from innerloop.docker.engine_facts import EngineFacts
@@ -90,6 +90,7 @@ def test_submit_starts_the_very_argv_that_a_dry_run_prints(
 
     monkeypatch.setattr(process, "run_foreground", run_foreground)
     monkeypatch.setattr(container_ports, "opened", nullcontext)  # asks the engine
+    monkeypatch.setattr(attached_container, "run", lambda *_, **__: None)
     (tmp_path / "src/line").mkdir(parents=True)
     run = run_of(str(tmp_path))
     request = request_of(run)
@@ -152,6 +153,7 @@ def test_submit_reads_the_exit_code_of_a_container_that_stays(
     ended: list[str] = []
     monkeypatch.setattr(process, "run_foreground", lambda argv, **_: 7)
     monkeypatch.setattr(container_ports, "opened", nullcontext)
+    monkeypatch.setattr(attached_container, "run", lambda *_, **__: None)
     monkeypatch.setattr(
         docker, "_asked", lambda name: OwnContainer("1", name, "exited", {}, 7, "a", "b")
     )

@@ -46,6 +46,7 @@ def test_lock_files_of_every_owner_are_found() -> None:
                 "kubernetes",
                 "mcp",
                 "mlflow",
+                "sweep",
                 "tensorboard",
                 "uv",
             )

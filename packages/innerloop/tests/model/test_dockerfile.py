@@ -129,7 +129,7 @@ def test_from_arguments_are_substituted_as_docker_does(head: str, base: str, exp
 
 
 def test_from_of_a_platform_stage_finds_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("platform.machine", lambda: "aarch64")
+    monkeypatch.setattr("innerloop.util.processor.machine", lambda: "aarch64")
     text = "FROM a AS base-amd64\nFROM b AS base-arm64\nFROM base-$TARGETARCH\n"
     file = parse(text, "Dockerfile")
     assert file.image_of(file.last) == "b"

@@ -191,7 +191,10 @@ def test_remote_backend_from_submit_to_download(loop: Loop, registered: Workspac
     assert not (registered.root / ".spool").exists()
     out, err = loop("submit", "line", "--backend", "spool", "--name", "one", "--stream")
     assert "job          one" in out and out.endswith("hello\n") and "one completed" in err
-    assert loop("status")[0].startswith("job        one (command")
+    assert loop("status", "one")[0].startswith("job        one (command")
+    assert [line.split()[:4] for line in loop("status")[0].splitlines()[1:]] == [
+        ["done", "one", "line", "spool"]
+    ]
     assert loop("logs")[0] == "hello\n"
     assert loop("cancel")[0] == "one had ended already: Completed\n"
     out, _ = loop("download", "--json")
@@ -214,7 +217,9 @@ def test_unknown_backend_of_a_record_is_an_error(loop: Loop, registered: Workspa
         '{"name": "one", "experiment": "line", "slug": "line", "file": "f", "workspace": {},'
         ' "state": "sent", "fingerprint": "", "at": "", "backend": "elsewhere"}',
     )
-    assert "[backend-unknown]" in loop("status", code=1)[1]
+    assert "[backend-unknown]" in loop("status", "one", code=1)[1]
+    out, err = loop("status")  # the table has it, as it was known last
+    assert out.splitlines()[1].split()[:2] == ["sent", "one"] and "elsewhere" in err
 
 
 def test_documented_backends_are_these(registered: Workspace) -> None:

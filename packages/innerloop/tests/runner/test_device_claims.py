@@ -113,6 +113,39 @@ def test_run_gets_the_gpus_that_others_leave(
         release()
 
 
+def test_run_in_a_terminal_never_shares_the_gpu_of_a_detached_one_unless_it_names_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    prefix = f"detached-or-not-{os.getpid()}"
+    found = tuple(device_claims.ClaimableGpu(name, f"{prefix}-{name}") for name in ("0", "1"))
+    monkeypatch.setattr(device_claims, "candidates", lambda setting: found)
+    own: list[device_locks.Release] = []
+    monkeypatch.setattr(device_claims, "_OF_THIS_PROCESS", own)
+    said: list[str] = []
+
+    def chosen(setting: GpuSetting) -> tuple[str, ...]:
+        experiment = Experiment("e", parse("FROM a\n", "Dockerfile"), Settings(gpu=setting))
+        gpu = device_claims.for_run(experiment, said.append).settings.gpu
+        while own:
+            own.pop()()
+        return gpu.devices
+
+    first = device_claims.claim(AUTO, found, 1, said.append, is_detached=True)
+    plain = device_locks.take(found[1].lock)
+    assert plain is not None and not said
+    assert chosen(AUTO) == ("1",) and "0, 1 too" in said.pop()  # shared with the plain one alone
+    plain()
+    second = device_claims.claim(AUTO, found, 1, said.append, is_detached=True)
+    assert chosen(GpuSetting("devices", devices=("0", "1"))) == ("0", "1")
+    assert said == ["another run of this machine has GPU 0, 1 too"]
+    said.clear()
+    # It waits until one of them ends.
+    monkeypatch.setattr(time, "sleep", lambda seconds: seconds > 0.1 and second.release())
+    assert chosen(AUTO) == ("1",)
+    assert "this run waits for its turn" in said[0] and "`--gpus 0`" not in said[0]
+    first.release()
+
+
 # Claims a GPU, writes down when it has it and when it gives it back, and goes on.
 CLAIMANT = """
 import json, os, random, sys, time

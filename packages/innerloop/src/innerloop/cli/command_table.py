@@ -125,12 +125,12 @@ COMMANDS = (
     Command(
         "status",
         "Azure ML and clusters",
-        "Show the state of a submitted job; by default the last one.",
+        "Show what waits, runs and has ended, here and elsewhere; or one job or run.",
     ),
     Command(
-        "logs", "Azure ML and clusters", "Show a submitted job's logs; --follow until it ends."
+        "logs", "Azure ML and clusters", "Show the logs of a job or run; --follow until it ends."
     ),
-    Command("cancel", "Azure ML and clusters", "Stop a submitted job; by default the last one."),
+    Command("cancel", "Azure ML and clusters", "Stop a job or run; by default the last one."),
     Command(
         "download",
         "Azure ML and clusters",

@@ -74,6 +74,7 @@ JOB, DEPLOYED, ARGO = "with_job", "deployed", "clustered"
 ENTRIES = (
     _entry("run EXP"),
     _entry("run EXP --ask", "Show the job's inputs, change some, and run it."),
+    _entry("run EXP --detach", "Run it when its GPU or a place is free, in a queue."),
     _entry("run EXP --script FILE.py", "Run one file in the experiment's environment."),
     _entry("test EXP"),
     _entry("notebook EXP FILE.ipynb --open", "Run a notebook to an HTML page, and open it."),
@@ -113,7 +114,7 @@ ENTRIES = (
         "Submit the job to the cluster, and show its logs to its end.",
         ARGO,
     ),
-    _entry("status", needs=JOB),
+    _entry("status"),
     _entry("logs --follow", "Show the logs of the last submitted job, to its end.", JOB),
     _entry("cancel", needs=JOB),
     _entry("download", needs=JOB),

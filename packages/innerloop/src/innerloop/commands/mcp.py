@@ -7,7 +7,7 @@ import json
 import sys
 from pathlib import Path
 
-from ..util import locked_environments, process, venvs
+from ..util import locked_environments, process
 from ..util.errors import UsageError
 
 EXAMPLES = """An agent starts it: VS Code by .vscode/mcp.json, others by a configuration like
@@ -23,7 +23,6 @@ examples:
   loop mcp --allow run
 """
 ALLOWED = ("run",)
-_START = "import sys; sys.path.insert(0, sys.argv[1]); from innerloop.mcp_server.worker.main import main; main()"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,14 +43,12 @@ def run(args: argparse.Namespace) -> int:
             hint="`loop help mcp` shows how an agent is configured",
         )
     root = Path(args.root).absolute()
-    python = venvs.python_of(locked_environments.ensure("mcp"))
     settings = {
         "root": str(root),
         "program": [sys.executable, "-I", str(root / "scripts" / "loop")],
         "allowed": args.allow,
     }
-    package = str(locked_environments.PACKAGE.parent)
-    options = ["-E", "-s", "-X", "utf8"]
+    module = "innerloop.mcp_server.worker.main"
     return process.exec_replace(
-        [str(python), *options, "-c", _START, package, json.dumps(settings)]
+        locked_environments.worker_argv("mcp", module, json.dumps(settings))
     )

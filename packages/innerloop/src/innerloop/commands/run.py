@@ -23,6 +23,7 @@ from ..workspace import loader
 if TYPE_CHECKING:
     from ..runner import execute
     from ..runner.debug_session import DebugSession
+    from ..runner.detached_task import DetachedTask
 
 EXAMPLES = """backends:
   docker         a container with this experiment's code, the shared code it uses and the data
@@ -41,6 +42,7 @@ examples:
   loop run digit_recognition --script evaluate.py -- --verbose
   loop run digit_recognition --dry-run --json             what would happen, as JSON
   loop run digit_recognition --gpus none                  the CPU; or all, 2, 0,2, device=0
+  loop run digit_recognition --detach                     later, when its GPU or a core is free
   loop run digit_recognition --backend ssh:gpubox --detach   leaves it running there
   loop run digit_recognition --debug                      waits for a debugger (F5 does it for you)
   loop run jobs/train.yml                     a job file anywhere in the workspace
@@ -100,7 +102,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="with --debug: the port; an error if it is in use",
     )
     parser.add_argument(
-        "--detach", action="store_true", help="with ssh:NAME or slurm: leave it running there"
+        "--detach",
+        action="store_true",
+        help="leave it in the queue, or running on ssh:NAME or slurm",
     )
     dry_run.add_arguments(parser)
     parser.add_argument(
@@ -149,9 +153,6 @@ def _run(args: argparse.Namespace, session: DebugSession | None = None) -> int:
     workspace = loader.open_workspace(args.root)
     experiment, file = loader.choose_job(workspace, args.experiment, args.file, args.cwd)
     experiment = gpu_option.applied(experiment, args.gpus)
-    is_here = isinstance(args.backend, str)
-    if is_here and not args.dry_run and args.trials is None:
-        experiment = device_claims.for_run(experiment, console.say)
     job = loader.open_job(workspace, experiment, file, args.set)
     if args.ask:
         from ..runner.prompt_inputs import ask
@@ -160,6 +161,9 @@ def _run(args: argparse.Namespace, session: DebugSession | None = None) -> int:
     if args.debug and job.kind == "pipeline" and not args.step:
         args.step = chosen_step(job)
     _check_options(args, job)
+    is_here = isinstance(args.backend, str)
+    if is_here and not args.dry_run and not args.detach and _is_one(args, job):
+        experiment = device_claims.for_run(experiment, console.say)
     findings = [] if args.script else preflight.findings(args.root, job)
     if job.kind == "pipeline":
         preflight.require(findings, dry=args.dry_run or bool(args.step))
@@ -173,6 +177,10 @@ def _run(args: argparse.Namespace, session: DebugSession | None = None) -> int:
             return _sweep(args, workspace, experiment, job, findings)
         job, values = sweep_executor.one_trial(job)
     plan = _plan(args, workspace, experiment, job, findings)
+    if args.detach and is_here and not args.dry_run:
+        from ..runner import detached_run
+
+        return _left(detached_run.of_run(plan, _backend(args), trusted=args.trust))
     started = execute.prepare(plan, args.backend, dry=args.dry_run, trusted=args.trust)
     started = _debugged(args, started, session)
     if args.dry_run:
@@ -266,10 +274,21 @@ def _sweep(
 ) -> int:
     from ..runner import execute, sweep_executor
 
-    drawn = sweep_executor.draw(job, args.trials, args.seed)
+    drawn = sweep_executor.draw(job, args.trials, args.seed, dry=args.dry_run)
+    claims = not args.dry_run and not args.detach and isinstance(args.backend, str)
+    if claims and sweep_executor.is_serial(job, experiment.settings.gpu, args.parallel):
+        experiment = device_claims.for_run(experiment, console.say)
     first = _plan(
         args, workspace, experiment, sweep_executor.job_of(job, drawn.values[0]), findings
     )
+    if args.detach and not args.dry_run and isinstance(args.backend, str):
+        from ..runner import detached_run
+
+        return _left(
+            detached_run.of_sweep(
+                first, job, drawn, _backend(args), parallel=args.parallel, trusted=args.trust
+            )
+        )
     sweep = sweep_executor.plan(job, first, drawn)
     prepare = partial(execute.prepare, backend=args.backend, trusted=args.trust)
     if not args.dry_run:
@@ -309,6 +328,18 @@ def _pipeline(
         dry=args.dry_run,
     )
     prepare = partial(execute.prepare, backend=args.backend, trusted=args.trust)
+    if args.detach and not args.dry_run and isinstance(args.backend, str):
+        from ..runner import detached_run
+
+        obstacle = pipeline_plan.no_local_equivalent(planned)
+        if obstacle is not None:
+            raise obstacle
+        return _left(
+            detached_run.of_pipeline(
+                planned, prepare, _backend(args), parallel=args.parallel,
+                step=args.step if not args.trials else None, arguments=tuple(args.rest),
+            )
+        )  # fmt: skip
     if args.step and not args.trials:
         planned = planned if args.dry_run else pipeline_plan.fetched(planned)
         plan = pipeline_plan.run_of(planned, planned.steps[0], args.dry_run)
@@ -325,6 +356,8 @@ def _pipeline(
             raise obstacle
         if (groups := _groups(args)) is not None:
             return groups.pipeline(planned, prepare, args.parallel, detach=args.detach)
+        if isinstance(args.backend, str):
+            planned = pipeline_executor.with_gpus(planned, args.parallel, console.say)
         return pipeline_executor.carry_out(planned, prepare, args.parallel)
     steps, errors = pipeline_plan.requests(planned, prepare)
     notes = [f"a real run needs more: {error.message()}" for error in planned.run.missing]
@@ -368,16 +401,37 @@ def _check_options(args: argparse.Namespace, job: Job) -> None:
         raise _not_applicable("arguments after -- go to one command", "Name its step with --step")
 
 
+def _is_one(args: argparse.Namespace, job: Job) -> bool:
+    """Whether one program runs at a time, which has the GPUs from the start on."""
+    return args.trials is None and (job.kind != "pipeline" or bool(args.step))
+
+
 def _require_detachable(args: argparse.Namespace, is_pipeline: bool) -> None:
+    if args.debug:
+        raise _not_applicable("--detach leaves a run alone, and --debug waits", "Omit one of them")
     if isinstance(args.backend, str):
-        raise _not_applicable(
-            "--detach leaves a run on a machine elsewhere", "Add --backend ssh:NAME or slurm"
-        )
+        return
     has_parts = args.trials is not None or is_pipeline
-    if args.debug or (has_parts and (args.backend.groups is None or args.step)):
+    if has_parts and (args.backend.groups is None or args.step):
         raise _not_applicable(
-            "--detach is for one run of a command job", "Omit it, or --debug and --trials"
+            "--detach is for one run of a command job there", "Omit it, or --trials and --step"
         )
+
+
+def _backend(args: argparse.Namespace) -> str:
+    """The backend of this machine that was asked for."""
+    assert isinstance(args.backend, str)
+    return args.backend
+
+
+def _left(task: DetachedTask) -> int:
+    """Say what was left to itself: its ID is all of stdout."""
+    print(task.id, flush=True)
+    console.say(
+        f"it runs when it is its turn: `scripts/loop logs {task.id} --follow` shows its output, "
+        f"`scripts/loop status` who waits, `scripts/loop cancel {task.id}` stops it"
+    )
+    return 0
 
 
 def _not_applicable(what: str, hint: str) -> UsageError:

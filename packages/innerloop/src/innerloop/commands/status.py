@@ -1,4 +1,4 @@
-"""Show the status of a submitted job."""
+"""Show what waits, runs and has ended, of every backend; or the status of one job or run."""
 
 from __future__ import annotations
 
@@ -6,20 +6,27 @@ import argparse
 from dataclasses import asdict
 from datetime import datetime, timezone
 
-from ..remote import jobs, run_records, stream_job, submission_store
+from ..history.past_runs import PastRun
+from ..local import lost_runs
+from ..remote import jobs, overview, run_records, stream_job, submission_store
 from ..remote.base import JobStatus
 from ..remote.submission_store import SubmittedJob
-from ..util import console
+from ..util import console, tables, turns
 
-EXAMPLES = """examples:
+EXAMPLES = """Without a name: what waits, runs and has ended, here and elsewhere, in one table; the last rows wait.
+Jobs that have not ended are asked for at their service.
+
+examples:
   loop status
-  loop status digit_recognition-20261124-101500-1a2b --json
+  loop status --json
+  loop status digit_recognition-20261124-101500-1a2b --json     one job, with all that is known
+  loop status 20260131-101500-3fa2                               a run on this machine
   loop status --all            the submissions from here, from the local records alone
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("job", nargs="?", metavar="JOB", help="default: the last one submitted")
+    parser.add_argument("job", nargs="?", metavar="JOB|RUN", help="default: a table of all")
     parser.add_argument(
         "--all", action="store_true", help="all submissions from here, from local records"
     )
@@ -29,6 +36,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     if args.all:
         return _all(args)
+    if args.job is None:
+        return _table(args)
+    if not jobs.is_submitted(args.root, args.job) and (
+        found := lost_runs.named(args.root, args.job)
+    ):
+        return _of_run(args, found)
     job = jobs.choose(args.root, args.job)
     with job.backend as backend:
         status = backend.status(job.name)
@@ -57,6 +70,48 @@ def _rows(status: JobStatus, record: SubmittedJob | None) -> list[tuple[str, str
         local = f"`scripts/loop download {status.name}` puts them in {record.outputs}/"
         rows.append(("outputs", record.kept or local))
     return [(title, text) for title, text in rows if text]
+
+
+def _table(args: argparse.Namespace) -> int:
+    states = overview.of_workspace(args.root)
+    if args.json:
+        console.print_json([state.json() for state in states])
+        return 0
+    if not states:
+        print("Nothing has run yet.")
+        return 0
+    rows = [
+        (
+            one.state,
+            one.run,
+            one.experiment,
+            one.backend,
+            one.started[:16].replace("T", " "),
+            "" if one.seconds is None else _duration(one.seconds),
+            one.note,
+        )
+        for one in states
+    ]
+    titles = ("state", "run", "experiment", "backend", "since", "took", "")
+    tables.show(tables.Table(titles, rows, spare=("since", "took", "backend"), cuts=True))
+    return 0
+
+
+def _of_run(args: argparse.Namespace, run_: PastRun) -> int:
+    if args.json:
+        console.print_json(run_.json())
+        return 0
+    place = overview.place_in(turns.waiting(), run_.id) if run_.state == "waiting" else ""
+    rows = [
+        ("run", f"{run_.id} (experiment {run_.experiment}, backend {run_.backend})"),
+        ("state", ", ".join(filter(None, [run_.state, place]))),
+        ("lost", str(run_.record.get("lost") or "")),
+        ("outputs", "" if run_.state == "waiting" else f"{run_.folder}/"),
+    ]
+    for title, text in rows:
+        if text:
+            print(f"{title:<11}{text}")
+    return 0
 
 
 def _duration_so_far(status: JobStatus) -> str:

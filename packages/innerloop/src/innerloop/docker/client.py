@@ -7,7 +7,6 @@ Every argv begins with `program()`. It is chosen by `[tool.innerloop] engine`; w
 from __future__ import annotations
 
 import functools
-import hashlib
 import json
 import os
 import sys
@@ -17,6 +16,7 @@ from typing import Any
 
 from ..model.container import DOCKER, PODMAN, EngineKind
 from ..util import files, process
+from ..util.digests import sha256
 from ..util.errors import UserError
 from ..util.quick_dataclasses import dataclass
 from ..workspace import loader
@@ -120,7 +120,7 @@ def _config() -> Mapping[str, Any]:
 
 
 def _address_of_context(name: str) -> str | None:
-    folder = _config_folder() / "contexts" / "meta" / hashlib.sha256(name.encode()).hexdigest()
+    folder = _config_folder() / "contexts" / "meta" / sha256(name.encode()).hexdigest()
     endpoint: Any = _json_of(folder / "meta.json")
     for key in ("Endpoints", "docker", "Host"):
         endpoint = endpoint.get(key) if isinstance(endpoint, dict) else None
@@ -142,6 +142,25 @@ def socket_path() -> str | None:
     if found is None or not found.startswith("unix://"):
         return None
     return found.removeprefix("unix://") or None
+
+
+# What changes how Docker's client starts a container: its variables and keys of its config.json.
+# Source: docker/cli, docs/reference/commandline/docker.md.
+_CLIENT_VARIABLES = (
+    "DOCKER_API_VERSION",
+    "DOCKER_CONTENT_TRUST",
+    "DOCKER_CUSTOM_HEADERS",
+    "DOCKER_DEFAULT_PLATFORM",
+)
+_CLIENT_KEYS = ("HttpHeaders", "detachKeys", "proxies")
+
+
+def is_plain(environ: Mapping[str, str]) -> bool:
+    """Whether the person's settings change nothing of how Docker's client starts a container."""
+    if any(environ.get(name) for name in _CLIENT_VARIABLES):
+        return False
+    config = _config()
+    return not any(config.get(key) for key in _CLIENT_KEYS)
 
 
 # Where Podman looks for the program of `--init`. Source: containers.conf(5), helper_binaries_dir.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import posixpath
 import re
 from pathlib import Path
@@ -16,6 +15,7 @@ from ..model.jobs.job import Environment, Job
 from ..model.paths import code_root
 from ..model.workspace import Workspace
 from ..util import files, process, venvs
+from ..util.digests import sha256
 from ..util.errors import UserError
 from ..workspace.loader import WorkspaceFiles
 from . import docker_cli
@@ -49,7 +49,7 @@ def image_on(
     """The image that is built from `base` and the packages, keyed by both."""
     text = conda_dockerfile(base, with_constraints=bool(packages.constraints))
     parts = (text, packages.text, *packages.constraints)
-    digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()
+    digest = sha256("\0".join(parts).encode()).hexdigest()
     context = venvs.cache_folder() / "conda" / digest[:16]
     name = f"{workspace.image_name}/{image_name_part(experiment.slug)}-conda-{digest[:8]}"
     parsed = dockerfile.parse(text, f"{job.name} (environment)")
@@ -79,7 +79,7 @@ def python_note(image: Image, image_id: str, packages: conda.CondaFile) -> tuple
     """
     if not packages.python or not image_id:
         return ()
-    of_image = hashlib.sha256(image.name.encode()).hexdigest()[:16]
+    of_image = sha256(image.name.encode()).hexdigest()[:16]
     kept = venvs.cache_folder() / "conda" / f"{of_image}.python-version"
     id_, _, version = (files.read_text(kept) or "").partition(" ")
     if id_ != image_id:

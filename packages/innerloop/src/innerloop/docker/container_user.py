@@ -7,7 +7,6 @@ mounted over it; likewise /etc/group (`id`, `groups`). A file that knows the num
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -18,6 +17,7 @@ from pathlib import Path
 from ..model.container import EXPERIMENT_LABEL, WORKSPACE_LABEL, Mount
 from ..model.workspace import Workspace
 from ..util import files, process
+from ..util.digests import sha256
 from ..util.quick_dataclasses import dataclass
 from . import docker_cli
 from .engine import Engine
@@ -95,7 +95,7 @@ def mounts(workspace: Workspace, experiment: str, image: str, engine: Engine) ->
     me = person()
     if me is None or me.uid == 0 or engine.maps_owners or not engine.image_id:
         return ()
-    key = hashlib.sha256(image.encode()).hexdigest()[:12]
+    key = sha256(image.encode()).hexdigest()[:12]
     folder = Path(workspace.root, ".innerloop/people")
     cache = folder / f"run-{key}.json"
     question = [engine.image_id, me.owner, me.name, [list(group) for group in me.groups]]

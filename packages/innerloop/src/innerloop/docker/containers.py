@@ -113,6 +113,13 @@ def remove_ended(name: str) -> bool:
     return "is running" not in done.err and "running container" not in done.err
 
 
+def stop(name: str, seconds: int) -> None:
+    """Ask a container to end, and end it after so many seconds."""
+    code, _ = engine.api("POST", f"/containers/{quote(name)}/stop?t={seconds}") or (None, None)
+    if code not in (204, 304, 404):
+        process.run(docker_cli.stop(name, seconds), timeout=30)
+
+
 def remove(name: str) -> None:
     """Remove a container, whether it runs or not."""
     code, _ = engine.api("DELETE", f"/containers/{quote(name)}?v=1&force=1") or (None, None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -17,6 +16,7 @@ from ..model.container import (
     Mount,
     require_image_name,
 )
+from ..util.digests import sha256
 from . import client
 
 
@@ -458,7 +458,7 @@ def dev_container_id(folder: str, config: str) -> str:
         separators=(",", ":"),
         ensure_ascii=False,
     )
-    number = int.from_bytes(hashlib.sha256(labels.encode()).digest(), "big")
+    number = int.from_bytes(sha256(labels.encode()).digest(), "big")
     digits = ""
     for _ in range(52):
         number, digit = divmod(number, 32)

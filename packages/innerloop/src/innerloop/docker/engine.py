@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import stat
 import sys
 import time
@@ -18,9 +17,10 @@ from ..util import host_gpus, process
 from ..util.errors import UserError
 from ..util.quick_dataclasses import dataclass
 from ..workspace import loader
-from . import client, docker_cli, engine_facts
+from . import client, docker_cli, engine_facts, engine_socket
 from .client import Client
 from .engine_facts import EngineFacts
+from .engine_socket import ApiAnswer
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,10 +163,15 @@ def api_get(path: str) -> Any:
     return value if code == 200 else None
 
 
+def own_socket() -> str | None:
+    """The Unix socket where the client would find its engine; None if it has to be asked."""
+    path = client.socket_path()
+    return path if path is not None and _owner_of(path) is not None else None
+
+
 def api(method: str, path: str) -> tuple[int, Any] | None:
     """Status and JSON of one request through the socket; None if the client has to be asked."""
-    socket_path = client.socket_path()
-    if socket_path is None or _owner_of(socket_path) is None:
+    if (socket_path := own_socket()) is None:
         return None
     try:
         answer = _ask(socket_path, method, path)
@@ -225,29 +230,9 @@ def _image_ids_of_client(names: list[str]) -> dict[str, str]:
     return {name: engine_facts.image_id(done.out.strip()) for name, done in answers if done.ok}
 
 
-@dataclass(frozen=True, slots=True)
-class ApiAnswer:
-    """An answer of the engine's API: the status, the JSON, and the header `Server`."""
-
-    code: int
-    value: Any
-    server: str = ""
-
-
 def _ask(socket_path: str, method: str, path: str) -> ApiAnswer:
-    """One request. HTTP/1.0: the body ends where the connection does."""
-    with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(5 if method == "GET" else 60)
-        connection.connect(socket_path)
-        connection.sendall(f"{method} {path} HTTP/1.0\r\nHost: docker\r\n\r\n".encode())
-        answer = b""
-        while chunk := connection.recv(65536):
-            answer += chunk
-    head, _, body = answer.partition(b"\r\n\r\n")
-    status, *headers = head.decode("latin-1").split("\r\n")
-    names = {name.lower(): value for name, _, value in (line.partition(":") for line in headers)}
-    server = names.get("server", "").strip()
-    return ApiAnswer(int(status.split(" ", 2)[1]), json.loads(body or b"null"), server)
+    """One request, whose answer comes soon."""
+    return engine_socket.request(socket_path, method, path, timeout=5 if method == "GET" else 60)
 
 
 # What to do about a missing engine where there can be none.

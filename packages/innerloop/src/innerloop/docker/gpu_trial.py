@@ -5,7 +5,6 @@ The outcome is kept in the user's cache, for this engine, these options and this
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import time
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from ..util import files, json_records, process
 from ..util.cache_folder import cache_folder
+from ..util.digests import sha256
 from ..util.errors import UserError
 from ..util.host_gpus import HostGpus
 from ..util.process import CompletedCommand
@@ -134,5 +134,5 @@ def _path(engine: GpuEngine, host: HostGpus, handover: GpuHandover) -> Path:
         engine.identity, list(engine.runtimes), list(engine.cdi_devices), engine.has_hook,
         list(handover.options), "" if gpus is None else gpus.driver, gpus and gpus.count,
     ]  # fmt: skip
-    name = hashlib.sha256(json.dumps(parts).encode("utf-8", "surrogatepass")).hexdigest()
+    name = sha256(json.dumps(parts).encode("utf-8", "surrogatepass")).hexdigest()
     return cache_folder() / "gpu" / f"{name[:32]}.json"

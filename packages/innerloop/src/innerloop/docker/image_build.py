@@ -5,7 +5,6 @@ The image has the digest of environment/ as a label: that label decides, not the
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -22,6 +21,7 @@ from ..model.environment import Image
 from ..model.experiment import Experiment
 from ..model.workspace import Workspace
 from ..util import console, process
+from ..util.digests import sha256
 from ..util.errors import UserError
 from ..util.position import Position
 from ..util.progress import Progress
@@ -58,7 +58,7 @@ def image_of(
     digest, dockerfile = digest_of(context), experiment.dockerfile
     lock = cpu_locks.CpuLock() if full else cpu_locks.lock_for(workspace, experiment)
     if (with_lock := lock.dockerfile_of(experiment)) is not None:
-        digest = hashlib.sha256(f"{digest}\0{lock.path}\0{lock.text}".encode()).hexdigest()
+        digest = sha256(f"{digest}\0{lock.path}\0{lock.text}".encode()).hexdigest()
         dockerfile = with_lock
     return Image(
         name=f"{workspace.image_name}/{image_name_part(experiment.slug)}:{tag}",

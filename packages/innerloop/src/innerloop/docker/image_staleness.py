@@ -9,11 +9,10 @@ disk, so an edit, a pull and a switch of branches have the same effect.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-import platform
 import re
+import socket
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from ..model.build_context import BuildContext
 from ..model.container import BASES_LABEL
 from ..model.dockerfiles.dockerfile import Dockerfile, images_of
 from ..util import regular_files
+from ..util.digests import digest_of, sha256
 from ..workspace.loader import LARGEST, as_context, files_below, ignored_in
 from . import engine
 
@@ -49,12 +49,12 @@ def files_of(context: Path | BuildContext) -> dict[str, str]:
     folder = Path(context.folder)
     if context.is_shared:
         text = context.text.replace("\r\n", "\n").encode()
-        checksums[context.dockerfile] = hashlib.sha256(b"-" + text).hexdigest()[:_LENGTH]
+        checksums[context.dockerfile] = sha256(b"-" + text).hexdigest()[:_LENGTH]
     for path in files_below(context):
         content = regular_files.read_or_fail(path, LARGEST).replace(b"\r\n", b"\n")
         mode = b"x" if os.name != "nt" and os.access(path, os.X_OK) else b"-"
         name = path.relative_to(folder).as_posix()
-        checksums[name] = hashlib.sha256(mode + content).hexdigest()[:_LENGTH]
+        checksums[name] = digest_of(mode + content)[:_LENGTH]
     return checksums
 
 
@@ -71,7 +71,7 @@ def bases_label(dockerfile: Dockerfile, target: str | None) -> dict[str, str]:
     say nothing here, so the machine's name is kept with them.
     """
     ids = engine.image_ids(images_of(dockerfile, target))
-    value = {"machine": platform.node(), "images": ids}
+    value = {"machine": socket.gethostname(), "images": ids}
     return {BASES_LABEL: json.dumps(value, separators=(",", ":"))} if ids else {}
 
 
@@ -79,7 +79,7 @@ def changed_bases(label: str) -> list[str]:
     """The images that have another id than when the image with this label was built."""
     try:
         value = json.loads(label or "{}")
-        is_here = value.get("machine") == platform.node()
+        is_here = value.get("machine") == socket.gethostname()
         before = {str(name): str(id_) for name, id_ in value.get("images", {}).items()}
     except (ValueError, AttributeError):
         return []
@@ -93,7 +93,7 @@ def configuration_label(configuration: Mapping[str, Any]) -> str:
 
 def _keys(configuration: Mapping[str, Any]) -> dict[str, str]:
     return {
-        key: hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:_LENGTH]
+        key: sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:_LENGTH]
         for key, value in configuration.items()
         if key not in _LIVE
     }
@@ -156,15 +156,15 @@ def of_notes(
         if name and _is_noted(environment, name) and not ignored(name)
     }
     now = {
-        _as_printed(path.relative_to(folder).as_posix()): hashlib.sha256(
+        _as_printed(path.relative_to(folder).as_posix()): digest_of(
             regular_files.read_or_fail(path, LARGEST)
-        ).hexdigest()
+        )
         for path in files_below(environment)
     }
     if environment.is_shared:
         own = folder / environment.dockerfile
         content = regular_files.read_or_fail(own, LARGEST) if own.is_file() else b""
-        now[environment.dockerfile] = hashlib.sha256(content).hexdigest()
+        now[environment.dockerfile] = sha256(content).hexdigest()
     changes = _changes(before or None, now, environment)
     if kept:
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import posixpath
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from ..model.environment_lock import EnvironmentLock
 from ..model.experiment import Experiment
 from ..model.workspace import Workspace
 from ..util import files, locked_environments, venvs
+from ..util.digests import sha256
 
 
 def image_on(
@@ -21,9 +21,7 @@ def image_on(
 ) -> Image:
     """The image that is built from the lock, on a base image ("": the usual one of its kind)."""
     text = of_lock(lock, base, uv=locked_environments.text_of("uv") if lock.is_uvs else "")
-    digest = hashlib.sha256(
-        "\0".join((text, lock.key)).encode("utf-8", "surrogateescape")
-    ).hexdigest()
+    digest = sha256("\0".join((text, lock.key)).encode("utf-8", "surrogateescape")).hexdigest()
     context = venvs.cache_folder() / "lock-images" / digest[:16]
     kind = image_name_part(f"{experiment.slug}-{lock.source.kind}-{digest[:8]}")
     name = f"{workspace.image_name}/{kind}"

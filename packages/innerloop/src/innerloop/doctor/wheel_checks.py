@@ -12,7 +12,9 @@ from ..util.wheels import PLATFORMS, LockedPackage, Target
 from .checks import Checkup, Fact
 
 _PIN = "scripts/loop-requirements.txt"
-_GROUPS = ("azure", "debugger", "format", "kubernetes", "mcp", "mlflow", "pytest", "tensorboard")
+_GROUPS = (
+    "azure", "debugger", "format", "kubernetes", "mcp", "mlflow", "pytest", "sweep", "tensorboard",
+)  # fmt: skip
 _VENDOR = "`scripts/loop vendor` brings them in line"
 
 

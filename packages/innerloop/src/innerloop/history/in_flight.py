@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ..model.experiment import Experiment
+from ..model.paths import QUEUED
 from ..util import change_folder, files, process, process_identity
 from ..util.errors import UserError
 from ..util.process_identity import ProcessIdentity
@@ -123,8 +124,20 @@ def read_all(root: Path) -> list[InFlight]:
     return [value for value in found if value is not None]
 
 
+def copies_of(root: Path, id: str) -> Path:
+    """The folder with the copies of a detached run's code."""
+    return root / QUEUED / id
+
+
 def forget(root: Path, id: str) -> None:
-    """Remove the file; one that cannot be removed is found and removed by a later command."""
+    """Remove the file; one that cannot be removed is found and removed by a later command.
+
+    Before it, the copies of the run's code: while there are any, there is a file.
+    """
+    copies = copies_of(root, id)
+    if copies.is_dir() and not (copies.is_symlink() or copies.parent.is_symlink()):
+        files.remove_tree(copies)
+        files.remove_if_empty(copies.parent)
     with suppress(UserError):
         files.remove(root / FOLDER / f"{id}.json")
 

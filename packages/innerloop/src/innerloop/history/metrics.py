@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from ..util import files
 from ..util.errors import UserError
 from . import json_metrics, recorder, written_metrics
+from .run_metrics import RunMetrics
 
 # Larger JSON files are not read (bytes).
 _LARGEST = 5_000_000
@@ -21,23 +21,38 @@ def find(folder: Path, name: str) -> float | None:
     It is looked for where all metrics of a run are (see `written_metrics`), then in any other JSON
     file. "test/accuracy" is also found as "test.accuracy".
     """
-    scores = written_metrics.read(folder).scores
-    names = (name, name.replace("/", "."))
-    found = (scores[one] for one in names if one in scores)
-    return next(itertools.chain(found, _of_json(folder, name)), None)
+    for metrics in _sources(folder):
+        for one in _names(name):
+            if one in metrics.scores:
+                return metrics.scores[one]
+    return None
 
 
-def _of_json(folder: Path, name: str) -> Iterator[float]:
+def curve(folder: Path, name: str) -> tuple[float, ...]:
+    """The values that a metric has had, in the order in which they were written; () if it has none.
+
+    It is looked for where `find` looks. A program may still be writing.
+    """
+    for metrics in _sources(folder):
+        for one in _names(name):
+            if one in metrics.series:
+                return metrics.series[one].values
+    return ()
+
+
+def _names(name: str) -> tuple[str, str]:
+    return name, name.replace("/", ".")
+
+
+def _sources(folder: Path) -> Iterator[RunMetrics]:
+    yield written_metrics.read(folder)
     for path in _documents(folder):
         try:
             text = files.read_text(path)
         except UserError:
             continue  # not a text file
         is_lines = path.suffix == ".jsonl"
-        scores = json_metrics.read(None if is_lines else text, text if is_lines else None).scores
-        for key in (name, name.replace("/", ".")):
-            if key in scores:
-                yield scores[key]
+        yield json_metrics.read(None if is_lines else text, text if is_lines else None)
 
 
 def _documents(folder: Path) -> list[Path]:

@@ -128,7 +128,7 @@ def _texts(root: Path, run: PastRun) -> Iterator[tuple[str, str]]:
 
 
 def _meta(root: Path, run: PastRun, started: int) -> str:
-    status = _RUNNING if run.state == "running" else _KILLED
+    status = _RUNNING if run.state in ("running", "waiting") else _KILLED
     status = _FINISHED if run.state == "done" else status
     status = _FAILED if run.state.startswith("failed") else status
     key = _key(run.folder)

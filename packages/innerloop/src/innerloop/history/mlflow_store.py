@@ -5,7 +5,6 @@ Source: MLflow, `mlflow/store/tracking/file_store.py` and `mlflow/store/tracking
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -97,6 +96,8 @@ def _series(points: Sequence[_Point], source: str) -> Series:
 
 def read_database(folder: Path, name: str) -> RunMetrics:
     """The metrics in a database. Whatever the file contains, this raises nothing."""
+    import sqlite3  # here: few runs have a database
+
     path = folder / name
     try:
         with regular_files.opened(path) as file:
@@ -119,6 +120,8 @@ def read_database(folder: Path, name: str) -> RunMetrics:
 
 def _rows(path: Path) -> list[tuple[Any, ...]]:
     """The rows of the table of metrics. A stranger's schema runs no function and does not go on long."""
+    import sqlite3
+
     connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=5)
     try:
         steps = iter(range(MOST_STEPS))

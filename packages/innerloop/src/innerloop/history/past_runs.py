@@ -28,7 +28,7 @@ UNREADABLE = "unreadable"
 # The keys of a record whose values are texts.
 _TEXTS = (
     "experiment", "backend", "why", "command", "cwd", "image", "environment", "compute", "url",
-    "status", "host", "started", "ended",
+    "status", "host", "started", "ended", "kind", "waiting", "ordered", "lost", "stopped_early",
 )  # fmt: skip
 # Words in the names of the scores that people look for first, in this order.
 HEADLINES = (
@@ -86,7 +86,8 @@ class PastRun:
     def state(self) -> str:
         """The run's state, in one or two words.
 
-        One of "done", "failed (3)", "stopped", "running", "killed" (it ended without a record of
+        One of "done", "failed (3)", "stopped", "stopped early" (by its sweep), "waiting" (a detached run
+        before its start), "running", "killed" (it ended without a record of
         its end), "unknown" (it runs elsewhere, or its engine does not answer), "?" (no record),
         "unreadable" (a record that cannot be read); for a submitted job that has not ended, the
         service's last status ("queued").
@@ -99,8 +100,11 @@ class PastRun:
             return {"completed": "done", "canceled": "stopped"}.get(status, status)
         if code is None:
             if self.alive or self.unknown:
-                return "running" if self.alive else "unknown"
+                going = "waiting" if self.record.get("waiting") else "running"
+                return going if self.alive else "unknown"
             return "killed" if self.record else "?"
+        if code and self.record.get("stopped_early"):
+            return "stopped early"
         return {0: "done", 129: "stopped", 130: "stopped", 143: "stopped"}.get(
             code, f"failed ({code})"
         )

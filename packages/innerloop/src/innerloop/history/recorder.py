@@ -22,8 +22,8 @@ from dataclasses import field
 from pathlib import Path
 from typing import Any
 
-from ..model.run import Request, Run
-from ..util import console, files, process_identity
+from ..model.run import Ordered, Request, Run
+from ..util import console, files, json_records, process_identity
 from ..util.clock import now
 from ..util.errors import UserError
 from ..util.printable import unicode_tree
@@ -156,6 +156,18 @@ class _Record:
         return None
 
 
+def mark_stopped_early(folder: Path, reason: str) -> None:
+    """Add to the record of a run that has ended why its sweep ended it early.
+
+    A record that cannot be read or written stays as it is: then the run is one that was stopped.
+    """
+    with suppress(UserError, json_records.RecordError):
+        record = json_records.read_file(folder / RECORD)
+        if record is not None:
+            values = {**record.value, "stopped_early": reason}
+            files.write_text(folder / RECORD, text_of(values))
+
+
 def describe(run: Run, request: Request) -> dict[str, Any]:
     """The record as it is before the start, without secrets."""
     job = run.job
@@ -187,6 +199,9 @@ def describe(run: Run, request: Request) -> dict[str, Any]:
         "seconds": None,
         "exit_code": None,
     }
+    if run.ordered is not None:
+        git = None if run.ordered.git is None else dict(run.ordered.git)
+        record |= {"ordered": run.ordered.at, "git": git}
     if request.compute:
         # Without this process the run goes on there: its end is not this machine's to find.
         record |= {"compute": request.compute, "status": "Running"}
@@ -202,10 +217,10 @@ def _record_code(run: Run, folder: Path, record: _Record) -> None:
 
     root = Path(run.workspace.root)
     record.add(data=record.redaction.tree(run_inputs.data_of(run.data)))
-    if packages := run_inputs.packages_of(root, run.environment):
-        text = run_inputs.text_of(packages)
-        with suppress(UserError):
-            files.write_stream(folder / run_inputs.PACKAGES, [text.encode("utf-8")])
+    _record_packages(root, run, folder)
+    if run.ordered is not None:
+        record_ordered(folder, run.ordered)
+        return
     state = git_state.read_or_fail(root)
     if state is None:
         return
@@ -214,6 +229,58 @@ def _record_code(run: Run, folder: Path, record: _Record) -> None:
             files.write_private(folder / PATCH, state.patch)
     finally:
         record.add(git=state.json())
+
+
+def _record_packages(root: Path, run: Run, folder: Path) -> None:
+    if packages := run_inputs.packages_of(root, run.environment):
+        text = run_inputs.text_of(packages)
+        with suppress(UserError):
+            files.write_stream(folder / run_inputs.PACKAGES, [text.encode("utf-8")])
+
+
+def record_ordered(folder: Path, ordered: Ordered) -> None:
+    """The patch of what was not committed when a detached run was asked for."""
+    if ordered.patch:
+        files.write_private(folder / PATCH, ordered.patch)
+
+
+@dataclass(slots=True)
+class WaitingRecord:
+    """The record of a detached run that waits, and of a sweep or pipeline of one to its end.
+
+    `values` are those of `describe`. From its start on, `recorded` writes that of a single run.
+    `began` is the start by the clock of `time.monotonic`, None before it.
+    """
+
+    path: Path
+    values: dict[str, Any]
+    redaction: Redaction
+    began: float | None = field(default=None)
+
+    def write(self, **changes: Any) -> None:
+        self.values.update(changes)
+        files.write_text(self.path, text_of(self.redaction.tree(self.values)))
+
+    def begin(self) -> None:
+        """It waits no more."""
+        self.began = time.monotonic()
+        self.values.pop("waiting", None)
+        self.write(started=now())
+
+    def end(self, code: int) -> None:
+        seconds = 0.0 if self.began is None else round(time.monotonic() - self.began, 3)
+        self.values.pop("waiting", None)
+        self.write(ended=now(), seconds=seconds, exit_code=code)
+
+
+def waiting(run: Run, request: Request, *, kind: str = "", folder: str = "") -> WaitingRecord:
+    """A record of a run that waits; of a sweep or pipeline with a `kind` and its own `folder`."""
+    values = describe(run, request) | {"waiting": now()}
+    if kind:
+        name = folder.rpartition("/")[2]
+        values |= {"run": name, "kind": kind, "in_engine": False, "image": None, "gpu": None}
+    path = Path(run.workspace.root, folder or request.outputs, RECORD)
+    return WaitingRecord(path, values, request.redaction)
 
 
 class _Background:

@@ -569,8 +569,8 @@ function layGroups() {
 }
 const nameOf = group => `${group.experiment} ${group.folder.split("/").slice(2).join("/")}`;
 const GOOD_STATES = ["done", "kept"], BAD_STATES = ["failed", "stopped", "killed"];
-const look = state => GOOD_STATES.includes(state) ? "good" : BAD_STATES.includes(state) ? "bad" : state === "running" ? "going" : "";
-const sign = state => ({ good: "✓ ", bad: "✕ ", going: "▸ " })[look(state)] || "";
+const look = state => GOOD_STATES.includes(state) ? "good" : BAD_STATES.includes(state) ? "bad" : { running: "going", "stopped early": "early" }[state] || "";
+const sign = state => ({ good: "✓ ", bad: "✕ ", going: "▸ ", early: "⊘ " })[look(state)] || "";
 const openPart = part => runs.has(part.folder)
   ? el("button", { type: "button", onclick: () => openRun(part.folder) }, part.name) : part.name;
 function plainTable(names, lines, attributes = {}) {
@@ -593,7 +593,7 @@ function sweep(group) {
     plainTable(["trial", "", "state", ...names, ...(group.metric ? [metric] : []), "time"], parts.map(part => [
       openPart(part),
       part === best ? el("td", { class: "good" }, "★ best") : "",
-      el("td", { class: look(part.state) === "bad" || part.diverged ? "bad" : "" }, part.state + (part.diverged ? " · diverged" : "")),
+      el("td", { class: look(part.state) === "bad" || part.diverged ? "bad" : look(part.state) === "early" ? "soft" : "" }, (look(part.state) === "early" ? sign(part.state) : "") + part.state + (part.diverged ? " · diverged" : "")),
       ...names.map(name => part.values[name] ?? ""),
       ...(group.metric ? [part.metric === null ? part.diverged ? "✕" : "" : short(part.metric, 6)] : []),
       duration(part.seconds),
@@ -629,7 +629,7 @@ function parallel(group, names, metric) {
       if (value !== undefined && value !== null) points.push(`${axis.x.toFixed(1)},${axis.y(value).toFixed(1)}`);
       else if (axis.isMetric && part.diverged) points.push(`${axis.x.toFixed(1)},${bottom + 14}`);
     }
-    const kind = part.name === group.best ? " best" : part.diverged || look(part.state) === "bad" ? " diverged" : "";
+    const kind = part.name === group.best ? " best" : part.diverged || look(part.state) === "bad" ? " diverged" : look(part.state) === "early" ? " early" : "";
     const said = Object.entries(part.values).map(pair => pair.join(" ")).join(", ");
     return svg("polyline", { class: `trial${kind}`, points: points.join(" ") },
       svg("title", {}, `${part.name} (${part.state}): ${said}${group.metric ? ` → ${part.metric === null ? part.diverged ? "diverged" : "no" : short(part.metric)} ${metric}` : ""}`));

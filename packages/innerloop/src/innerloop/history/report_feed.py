@@ -6,7 +6,6 @@ asks.
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -17,6 +16,7 @@ from typing import Any
 from ..util.process_identity import Life
 from ..util.quick_dataclasses import dataclass
 from . import (
+    change_stamps,
     code_diff,
     json_metrics,
     past_runs,
@@ -28,6 +28,7 @@ from . import (
     run_notes,
     system_metrics,
 )
+from .change_stamps import Stamps
 from .past_runs import PastRun
 
 # The files of which a run is read again when they change. While a run goes on, every file of its folder
@@ -35,8 +36,6 @@ from .past_runs import PastRun
 _READ = (
     recorder.RECORD, run_notes.PATH, system_metrics.PATH, json_metrics.SUMMARY, json_metrics.LINES,
 )  # fmt: skip
-# Most files of a run's folder that are looked at for that.
-_MOST_LOOKED_AT = 2000
 # Answers that come within this time share one look at the disk, in seconds.
 _BETWEEN_LOOKS = 0.4
 # A run whose files take long to read is not read again before so many times that time has passed.
@@ -46,7 +45,6 @@ _BETWEEN_SETTLING = 5.0
 
 Choose = Callable[[Sequence[PastRun]], Sequence[PastRun]]
 Settle = Callable[[Sequence[PastRun]], Sequence[PastRun]]
-Signature = tuple[tuple[int, int] | None, ...]
 
 
 @dataclass(slots=True)
@@ -59,7 +57,7 @@ class _Shown:
 
     run: PastRun
     entry: dict[str, Any]
-    signature: Signature
+    signature: Stamps
     life: Life
     version: int
     rest_until: float = 0.0
@@ -79,10 +77,10 @@ class Feed:
     settle: Settle = list
     _shown: dict[str, _Shown] = field(default_factory=dict)
     # Folders without a run in them, such as those of sweeps.
-    _empty: dict[Path, Signature] = field(default_factory=dict)
+    _empty: dict[Path, Stamps] = field(default_factory=dict)
     _order: list[str] = field(default_factory=list)
     _columns: dict[str, list[str]] = field(default_factory=dict)
-    _groups: dict[str, tuple[Signature, list[report_groups.Group]]] = field(default_factory=dict)
+    _groups: dict[str, tuple[Stamps, list[report_groups.Group]]] = field(default_factory=dict)
     _version: int = 0
     _order_version: int = 0
     _groups_version: int = 0
@@ -195,9 +193,9 @@ class Feed:
         self, slug: str, path: Path, shown: _Shown | None, version: int, is_whole: bool
     ) -> _Shown | None:
         """The run in a folder as it is now; None if it has nothing to show."""
-        signature = _signature(path, _READ)
+        signature = change_stamps.of_files(path, _READ)
         if shown is not None and (shown.run.alive or shown.run.unknown):
-            signature += _signature_of_all(path)
+            signature += change_stamps.of_tree(path)
         elif shown is None and self._empty.get(path) == signature:
             return None
         begun = time.monotonic()
@@ -250,11 +248,12 @@ class Feed:
 
     def _read_groups(
         self, places: Sequence[tuple[str, Path]]
-    ) -> dict[str, tuple[Signature, list[report_groups.Group]]]:
+    ) -> dict[str, tuple[Stamps, list[report_groups.Group]]]:
         groups = {}
         for path in report_groups.folders([path for _, path in places]):
             folder = path.relative_to(self.root).as_posix()
-            signature = _signature(path, (report_groups.TRIALS, report_groups.PIPELINE))
+            names = (report_groups.TRIALS, report_groups.PIPELINE)
+            signature = change_stamps.of_files(path, names)
             if any(signature):
                 known = self._groups.get(folder)
                 groups[folder] = (
@@ -279,29 +278,3 @@ def files_of(root: Path, run: PastRun) -> dict[str, Any]:
         "patch": report_files.patch(folder),
         "packages": report_data.safe(run_diff.packages_of(root, run) or {}),
     }
-
-
-def _signature(folder: Path, names: Sequence[str]) -> Signature:
-    """The time and the size of each file, None for one that is missing."""
-    return tuple(_stamp(os.path.join(folder, name)) for name in names)
-
-
-def _signature_of_all(folder: Path) -> Signature:
-    """The number of files below a folder without the log, the sum of their sizes, the latest time."""
-    count = total = latest = 0
-    for parent, _, names in os.walk(folder):
-        for name in names:
-            stamp = _stamp(os.path.join(parent, name))
-            if stamp is not None and name != os.path.basename(recorder.LOG):
-                count, total, latest = count + 1, total + stamp[1], max(latest, stamp[0])
-        if count > _MOST_LOOKED_AT:
-            break
-    return (count, total), (latest, 0)
-
-
-def _stamp(path: str) -> tuple[int, int] | None:
-    try:
-        status = os.stat(path)
-    except (OSError, ValueError):
-        return None
-    return status.st_mtime_ns, status.st_size

@@ -5,7 +5,6 @@ Source: Lightning, `lightning.fabric.loggers.csv_logs`; Transformers, `transform
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Mapping
 
 from ..util import json_records
@@ -17,6 +16,8 @@ TABLE, STATE = "metrics.csv", "trainer_state.json"
 
 def read_table(text: str, source: str) -> RunMetrics:
     """The columns of a table with a column `step` or `epoch`; an empty cell is no value."""
+    import csv  # here: few runs have a table
+
     try:
         entries = list(_rows(text))
     except csv.Error:
@@ -25,6 +26,8 @@ def read_table(text: str, source: str) -> RunMetrics:
 
 
 def _rows(text: str) -> Iterator[Mapping[str, float]]:
+    import csv
+
     # No line that ends in the middle of a cell: the program still writes it.
     whole = text[: text.rfind("\n") + 1]
     lines = csv.reader(whole.replace("\0", "").splitlines())

@@ -154,9 +154,9 @@ def command(run: Run, resolved: ResolvedCommand, *, is_root: bool) -> tuple[str,
 
 def cwd_of(run: Run, root: str) -> str:
     """The code root, or the run's empty scratch folder when the job has no code folder."""
-    if run.code is None or run.code_is_file:
+    if run.code_place is None or run.code_is_file:
         return posixpath.join(root, run.work)
-    return path_in_container(run, run.code, root, "code")
+    return path_in_container(run, run.code_place, root, "code")
 
 
 @contextmanager
@@ -332,8 +332,8 @@ def _folders(run: Run) -> list[tuple[str, str]]:
         source = _join(run.workspace.root, link.target)
         if link.is_inside and os.path.isdir(source):
             pairs.append((source, posixpath.normpath(posixpath.join(root, link.target))))
-    if run.has_code_folder and run.code is not None:
-        pairs.append((run.code, path_in_container(run, run.code, root, "code")))
+    if run.has_code_folder and run.code is not None and run.code_place is not None:
+        pairs.append((run.code, path_in_container(run, run.code_place, root, "code")))
     return list(dict.fromkeys(pairs))
 
 

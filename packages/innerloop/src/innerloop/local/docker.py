@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from ..docker import (
+    attached_container,
     client,
     conda_images,
     container_context,
@@ -186,7 +187,7 @@ def submit(run: Run, request: Request) -> int:
     terminal = request.container is not None and request.container.terminal
     with container_files.mount_points(run, request):
         try:
-            code = _client(run, request, name, terminal)
+            code = _foreground(run, request, name, terminal)
             if request.container is None or request.container.remove:
                 return code if code == 0 else _end_of_unrecorded(name, code, terminal)
             return _end_of(name, code, _names_itself(request.container), terminal and run.in_place)
@@ -198,23 +199,42 @@ def submit(run: Run, request: Request) -> int:
             raise
 
 
-def _client(run: Run, request: Request, name: str, terminal: bool) -> int:
+def _foreground(run: Run, request: Request, name: str, terminal: bool) -> int:
+    """The exit code of the container, over the engine's socket or by `docker run`."""
+    with container_ports.opened(request) as opened:
+        environ = {**os.environ, **opened.secrets}
+        container = opened.container
+        # The keys of a shell are the client's to carry: it lives long, and its start is no matter.
+        if container is not None and not (terminal and run.in_place):
+            code = attached_container.run(
+                container,
+                environ,
+                limit=run.job.timeout,
+                stop=lambda seconds: containers.stop(name, seconds),
+            )
+            if code is not None:
+                return code
+        return _client(run, opened.argv, environ, name, terminal)
+
+
+def _client(
+    run: Run, argv: Sequence[str], environ: Mapping[str, str], name: str, terminal: bool
+) -> int:
     """The exit code of `docker run`."""
 
     def on_interrupt(press: int) -> None:
         if press == 1 and not terminal:
             process.run(docker_cli.kill(name, "INT"), timeout=10)
         elif press != 1:
-            process.run(docker_cli.stop(name, 2), timeout=30)
+            containers.stop(name, 2)
 
-    with container_ports.opened(request) as opened:
-        return process.run_foreground(
-            opened.argv,
-            env={**os.environ, **opened.secrets},
-            on_interrupt=on_interrupt,
-            limit=run.job.timeout,
-            on_limit=lambda: process.run(docker_cli.stop(name, 10), timeout=30),
-        )
+    return process.run_foreground(
+        argv,
+        env=environ,
+        on_interrupt=on_interrupt,
+        limit=run.job.timeout,
+        on_limit=lambda: containers.stop(name, 10),
+    )
 
 
 def _end_of(name: str, code: int, has_own_name: bool, is_shell: bool = False) -> int:

@@ -121,7 +121,7 @@ def _settle_unrecorded(root: Path, value: InFlight) -> None:
     """A server, terminal, test or pipeline: it has no record, and nothing of it is kept."""
     found = _own_containers(root, value.id)
     if found is None:
-        if value.what in ("pipeline", "sweep"):
+        if value.what in ("pipeline", "sweep", "detached run"):
             in_flight.forget(root, value.id)
         return
     for container in found:
@@ -164,6 +164,8 @@ def _containers(root: Path, lost: Sequence[PastRun]) -> Mapping[str, OwnContaine
 
 def _in_container(run: PastRun) -> bool:
     """Whether an engine kept it in a container. A record of an earlier version does not say."""
+    if run.record.get("waiting"):
+        return False
     return run.record.get("image") is not None and run.record.get("in_engine") is not False
 
 
@@ -204,6 +206,9 @@ def _close(
         "exit_code": code,
         "closed_later": True,
     }
+    tool = process_identity.parse(run.record.get("tool"))
+    if code is None and tool is not None and process_identity.is_of_earlier_boot(tool):
+        record["lost"] = "this machine was restarted"
     files.write_text(folder / recorder.RECORD, recorder.text_of(record))
     if container is not None:
         with suppress(UserError):
@@ -316,7 +321,8 @@ def cancel(root: Path, run: PastRun) -> PastRun:
     tool = process_identity.parse(run.record.get("tool"))
     program = process_identity.parse(run.record.get("program"))
     if tool is not None and process_identity.life(tool) == "alive":
-        process_identity.ask_to_end(tool, GRACE + 10)
+        # A sweep or pipeline stops its parts first.
+        process_identity.ask_to_end(tool, GRACE * (4 if run.record.get("kind") else 1) + 10)
     if program is not None:
         process_identity.end(program, GRACE)
     if tool is not None and process_identity.life(tool) == "alive":

@@ -8,7 +8,6 @@ next run in the same image, and `loop clean environments` removes them.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from collections.abc import Collection, Iterator, Mapping
@@ -17,6 +16,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from ..model.run import Run
+from ..util.digests import sha256
 
 FOLDER = ".innerloop/environments"
 
@@ -104,7 +104,7 @@ def folder_of(run: Run, backend: str, where: str = "", *, python: str = "") -> s
     """
     image = run.environment.image
     name = "" if python or image is None else image.digest or image.name
-    key = hashlib.sha256("\0".join((backend, where, python, name)).encode()).hexdigest()[:12]
+    key = sha256("\0".join((backend, where, python, name)).encode()).hexdigest()[:12]
     return f"{FOLDER}/{run.experiment.slug}-{key}"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import posixpath
 import re
@@ -22,6 +21,7 @@ from ..model.experiment_paths import LOCK
 from ..model.run import Run
 from ..model.workspace import Workspace
 from ..util import files, locked_environments, process, venvs
+from ..util.digests import sha256
 from ..util.errors import UserError
 from ..util.network import Network
 from ..util.quick_dataclasses import dataclass
@@ -234,7 +234,7 @@ def environment_of(
     themselves), the Python version and this system.
     """
     text += requirement_files.contents(locked)
-    key = hashlib.sha256(f"{venvs.tag()}\n{python}\n{text}".encode()).hexdigest()[:12]
+    key = sha256(f"{venvs.tag()}\n{python}\n{text}".encode()).hexdigest()[:12]
     return venvs.cache_folder() / "envs" / f"{experiment.slug}-{key}"
 
 

@@ -7,7 +7,6 @@ said and not overlooked.
 
 from __future__ import annotations
 
-import csv
 import json
 import posixpath
 import re
@@ -197,6 +196,8 @@ def _volume(value: str) -> str:
 
 
 def _mount(value: str) -> str:
+    import csv  # here: few jobs have mounts of their own
+
     (parts,) = csv.reader([value.replace("\n", " ")]) if value else ([],)
     fields = {key.strip().lower(): text for key, _, text in (part.partition("=") for part in parts)}
     kind = fields.get("type", "volume")

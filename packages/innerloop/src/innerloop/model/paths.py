@@ -11,6 +11,8 @@ from .data_locations import locate
 
 # Files that exist for the duration of one command, below the workspace's root.
 SCRATCH = ".innerloop/scratch"
+# Where copies of the code of detached runs are, until they end.
+QUEUED = ".innerloop/queued"
 
 
 def local_path(job_file: str, path: str, given: str) -> str:

@@ -20,6 +20,21 @@ from .workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)
+class Ordered:
+    """What a detached run is recorded with: the state when it was asked for, not when it starts.
+
+    `at` is an ISO 8601 time in UTC, `git` the state of the repository for the record (None without
+    one), `patch` what was not committed. `code` is the folder or file that the run's code is a copy
+    of, an absolute path: containers show the copy in its place.
+    """
+
+    at: str
+    git: Mapping[str, Any] | None = None
+    patch: str = ""
+    code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """One run, before a backend is chosen: the specification and what the user asked for.
 
@@ -35,6 +50,8 @@ class Run:
     relative to the workspace's root. An `attended` run has the terminal and stdin; a part of a
     larger run has neither. `reads_stdin` passes stdin on to an attended run also where it is not a
     terminal.
+
+    `ordered` is there for a detached run, whose `code` is a copy.
 
     `processes` overrides the number of processes of a distributed job, whose first process listens
     at `master_port`. `search_space` holds a trial's values. `ports` maps each port of a service of
@@ -67,6 +84,12 @@ class Run:
     within: str = ""
     attended: bool = True
     reads_stdin: bool = False
+    ordered: Ordered | None = None
+
+    @property
+    def code_place(self) -> str | None:
+        """Where the job has its code: the path that a container has in its place."""
+        return self.code if self.ordered is None else self.ordered.code
 
     @property
     def outputs(self) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import posixpath
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import field
 
+from ..util.digests import sha256
 from ..util.errors import UsageError, UserError, did_you_mean, join_names
 from ..util.quick_dataclasses import dataclass
 from .experiment_paths import ExperimentPaths, default_paths, owners_in
@@ -59,7 +59,7 @@ class Workspace:
     def image_name(self) -> str:
         """The first part of every image's name, different for two clones on one machine."""
         slug = re.sub(r"[^a-z0-9]+", "-", _last(self.identity).lower()).strip("-") or "workspace"
-        return f"{slug[:40]}-{hashlib.sha256(self.identity.encode()).hexdigest()[:8]}"
+        return f"{slug[:40]}-{sha256(self.identity.encode()).hexdigest()[:8]}"
 
 
 NONE_YET = (

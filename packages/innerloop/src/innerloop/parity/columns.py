@@ -41,7 +41,7 @@ from ..util import files
 from ..util.errors import UserError
 from ..util.jsonc import ParseError, parse
 from ..workspace import cpu_locks, loader
-from . import argo_column, gpu_row, own_changes, workflow_column
+from . import argo_column, gpu_row, own_changes, sweep_rows, workflow_column
 from .facts import (
     ENV_FILE,
     LOCK,
@@ -85,7 +85,17 @@ def parity_of_job(workspace: Workspace, experiment: Experiment, job: Job) -> Ite
             if (column := _of_task(workspace, experiment, task, title, runs)) is not None
         ]
         others = [_argo(run, pod), *cron, *orchestrators, *by_task]
-        yield parity_of(run, title, others).masked(redaction)
+        parity = parity_of(run, title, others)
+        if job.kind == "sweep":
+            parity = _with_sweep(job, parity)
+        yield parity.masked(redaction)
+
+
+def _with_sweep(job: Job, parity: Parity) -> Parity:
+    columns = sweep_rows.with_sweep(
+        job, parity.columns, reference=REFERENCE, local=local.BACKENDS, drawn_before=(ARGO,)
+    )
+    return replace(parity, columns=columns)
 
 
 def _tasks(workspace: Workspace, experiment: Experiment) -> Iterator[TaskStart]:

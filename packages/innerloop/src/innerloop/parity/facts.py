@@ -17,9 +17,10 @@ from ..util.redaction import Redaction
 ENV_FILE = "env file"
 GPU = "gpu"
 LOCK = "lock"
+SAMPLING, EARLY_TERMINATION = "sampling", "early termination"
 ROWS = (
     "command", "cwd", "variables", ENV_FILE, "environment", "image", LOCK, "user", "shm", GPU, "mounts",
-    "nodes", "options", "changes",
+    "nodes", "options", SAMPLING, EARLY_TERMINATION, "changes",
 )  # fmt: skip
 NOT_COMPARED = (
     "what a program reads from the machine by itself (other variables, files, hardware, the network), "

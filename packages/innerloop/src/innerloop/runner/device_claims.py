@@ -1,16 +1,23 @@
-"""GPUs that a run has for itself: chosen among those of this machine that no other run has."""
+"""GPUs that a run has for itself: chosen among those of this machine that no other run has.
+
+Those who wait get them in the order in which they came, whoever's runs they are: see `util/turns`. A
+run in a terminal shares a GPU with another such run where too few are free, and never with a detached
+run, unless it names the GPU.
+"""
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 from ..local.process_gpus import CUDA
 from ..model.experiment import Experiment
 from ..model.gpu import GpuSetting
-from ..util import device_locks, host_gpus
+from ..model.parallelism import CORES_EACH
+from ..util import device_locks, host_gpus, turns
 from ..util.host_gpus import HostGpus, VendorGpus
 from ..util.quick_dataclasses import dataclass
 
@@ -18,6 +25,8 @@ from ..util.quick_dataclasses import dataclass
 PAUSE = 0.5
 # The lock of whoever chooses.
 _CHOOSING = "choosing"
+# The lock beside that of a GPU which a detached run has.
+_DETACHED = "detached-"
 # What is never given back before the end: a lock that nobody holds on to is no lock.
 _OF_THIS_PROCESS: list[device_locks.Release] = []
 
@@ -41,17 +50,27 @@ class Claim:
 def for_run(experiment: Experiment, say: Callable[[str], object]) -> Experiment:
     """The experiment with GPUs that no other run has; they are this process's until it ends.
 
-    A run that needs more than are free shares: two small programs fit on one GPU. `say` gets a line
-    about each difference.
+    A run that needs more than are free shares: two small programs fit on one GPU. It waits for those
+    of detached runs. `say` gets a line about each difference.
     """
     setting = experiment.settings.gpu
     found = candidates(setting)
     if not found:
         return experiment
+    shared = _shared(setting, found)
+    if len(shared) < (setting.count or 1):
+        names = ", ".join(one.device for one in found if one not in shared)
+        say(
+            f"detached runs have GPU {names} of this machine: this run waits for its turn; "
+            f"`--gpus device={found[0].device}` shares one, `--gpus none` takes the CPU"
+        )
+        waited = claim(setting, found, setting.count or 1, lambda line: None)
+        _OF_THIS_PROCESS.append(waited.release)
+        return with_gpu(experiment, waited.setting)
     wanted = setting.count if setting.kind == "count" else len(found)
     free: list[str] = []
-    of_others: list[str] = []
-    for one in found:
+    of_others = [one.device for one in found if one not in shared]
+    for one in shared:
         if len(free) == wanted:
             break
         if (release := device_locks.take(one.lock)) is None:
@@ -61,13 +80,34 @@ def for_run(experiment: Experiment, say: Callable[[str], object]) -> Experiment:
         _OF_THIS_PROCESS.append(release)
     if not of_others:
         return experiment
-    taken = ", ".join(of_others)
+    taken = ", ".join(one.device for one in found if one.device in of_others)
     if setting.kind == "devices" or len(free) < (setting.count or 1):
         say(f"another run of this machine has GPU {taken} too")
-        return experiment
-    say(f"another run of this machine has GPU {taken}: this one gets {', '.join(free)}")
-    own = replace(setting, kind="devices", devices=tuple(free), count=0)
-    return replace(experiment, settings=replace(experiment.settings, gpu=own))
+        if len(shared) == len(found) or setting.kind == "devices":
+            return experiment
+        free = [one.device for one in shared][: setting.count or None]
+    else:
+        say(f"another run of this machine has GPU {taken}: this one gets {', '.join(free)}")
+    return with_gpu(experiment, replace(setting, kind="devices", devices=tuple(free), count=0))
+
+
+def _shared(setting: GpuSetting, found: Sequence[ClaimableGpu]) -> list[ClaimableGpu]:
+    """Those that a run in a terminal may take although others have them: asked for, all of them."""
+    if setting.kind == "devices":
+        return list(found)
+    with _choosing():
+        detached = device_locks.taken(_DETACHED)
+    names = (device_locks.plain_name(f"{_DETACHED}{one.lock}") for one in found)
+    return [one for one, name in zip(found, names, strict=True) if name not in detached]
+
+
+def with_gpu(experiment: Experiment, setting: GpuSetting) -> Experiment:
+    return replace(experiment, settings=replace(experiment.settings, gpu=setting))
+
+
+def slots(cores: int) -> tuple[ClaimableGpu, ...]:
+    """What detached runs without a GPU take one of: so many run at once as there are cores for."""
+    return tuple(ClaimableGpu("", f"slot-{index}") for index in range(max(1, cores // CORES_EACH)))
 
 
 def candidates(setting: GpuSetting) -> tuple[ClaimableGpu, ...] | None:
@@ -119,39 +159,73 @@ def claim(
     found: Sequence[ClaimableGpu],
     count: int,
     waiting: Callable[[str], object],
+    *,
+    id: str = "",
+    is_detached: bool = False,
 ) -> Claim:
-    """Take `count` of the GPUs, waiting for as long as too few are free.
+    """Take `count` of the GPUs, waiting for as long as too few are free or others came first.
 
-    `waiting` gets one line if it has to wait.
+    `waiting` gets one line if it has to wait. `id` names the run for those who look at the queue.
     """
-    is_said = False
-    while (taken := _try(found, count)) is None:
-        if not is_said:
-            names = ", ".join(one.device for one in found)
-            waiting(f"waits for a free GPU: other runs have those of {names}")
-            is_said = True
-        time.sleep(PAUSE)
-    devices = tuple(one.device for one in taken)
-    own = replace(setting, kind="devices", devices=devices, count=0)
-    return Claim(own, lambda: [release() for release in taken.values()])
-
-
-def _try(
-    found: Sequence[ClaimableGpu], count: int
-) -> dict[ClaimableGpu, device_locks.Release] | None:
-    """All of them or none, one claim after another: two would each take half of what both need."""
-    while (done := device_locks.take(_CHOOSING)) is None:
-        time.sleep(0.01)
+    turn = turns.of(id or str(os.getpid()), (one.lock for one in found))
+    leave = turns.enter(turn)
     try:
-        taken: dict[ClaimableGpu, device_locks.Release] = {}
+        is_said = False
+        while (taken := _in_turn(turn, found, count, is_detached)) is None:
+            if not is_said:
+                waiting(_reason(found))
+                is_said = True
+            time.sleep(PAUSE)
+    finally:
+        leave()
+    devices = tuple(one.device for one in taken if one.device)
+    own = replace(setting, kind="devices", devices=devices, count=0) if devices else setting
+    return Claim(own, lambda: [release() for gives in taken.values() for release in gives])
+
+
+def _reason(found: Sequence[ClaimableGpu]) -> str:
+    names = ", ".join(one.device for one in found if one.device)
+    if names:
+        return f"waits for a free GPU: other runs have those of {names}"
+    return f"waits for its turn: {len(found)} at once on this machine without a GPU each"
+
+
+_Taken = dict[ClaimableGpu, list[device_locks.Release]]
+
+
+def _in_turn(
+    turn: turns.Turn, found: Sequence[ClaimableGpu], count: int, is_detached: bool
+) -> _Taken | None:
+    if turns.ahead_of(turn, turns.waiting()):
+        return None
+    return _try(found, count, is_detached)
+
+
+def _try(found: Sequence[ClaimableGpu], count: int, is_detached: bool) -> _Taken | None:
+    """All of them or none, one claim after another: two would each take half of what both need."""
+    with _choosing():
+        taken: _Taken = {}
         for candidate in found:
             release = device_locks.take(candidate.lock) if len(taken) < count else None
             if release is not None:
-                taken[candidate] = release
-        if len(taken) == count:
-            return taken
-        for release in taken.values():
-            release()
-        return None
+                taken[candidate] = [release]
+        if len(taken) < count:
+            for gives in taken.values():
+                gives[0]()
+            return None
+        if is_detached:
+            for candidate, gives in taken.items():
+                release = device_locks.take(f"{_DETACHED}{candidate.lock}")
+                gives += [release] if release is not None else []
+        return taken
+
+
+@contextmanager
+def _choosing() -> Iterator[None]:
+    """Within, no other process chooses."""
+    while (done := device_locks.take(_CHOOSING)) is None:
+        time.sleep(0.01)
+    try:
+        yield
     finally:
         done()

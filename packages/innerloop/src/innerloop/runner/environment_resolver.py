@@ -6,7 +6,6 @@ read and hashed once.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import posixpath
 import re
@@ -28,6 +27,7 @@ from ..model.jobs.job import Environment, Job
 from ..model.paths import code_root
 from ..model.workspace import Workspace
 from ..util import files
+from ..util.digests import sha256
 from ..util.errors import UserError
 from ..util.position import Position
 from ..util.quick_dataclasses import dataclass
@@ -240,9 +240,9 @@ class _Resolver:
                 hint="Check build.path and build.dockerfile_path (relative to that path)",
             )
         suffix = "" if name == "Dockerfile" else f".{name}"
-        label = hashlib.sha256(f"{context}\0{name}".encode()).hexdigest()[:6]
+        label = sha256(f"{context}\0{name}".encode()).hexdigest()[:6]
         parsed = dockerfile.parse(text, path)
-        digest = hashlib.sha256(f"{loader.digest_of(folder)}\0{name}".encode()).hexdigest()
+        digest = sha256(f"{loader.digest_of(folder)}\0{name}".encode()).hexdigest()
         slug = image_name_part(f"{self.experiment.slug}.{Path(context).name}{suffix}")
         image = f"{self.workspace.image_name}/{slug}-{label}:job"
         return Image(image, None, digest, str(folder), parsed)

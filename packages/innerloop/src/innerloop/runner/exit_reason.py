@@ -8,7 +8,6 @@ its interpreter there?
 from __future__ import annotations
 
 import os
-import platform
 import posixpath
 import re
 import shlex
@@ -228,6 +227,8 @@ _LATE = 0.5  # seconds that an event may come after its container's end
 
 def _lacking() -> str:
     """The vector instructions that packages are often built for, and this processor lacks."""
+    import platform  # here: a run that goes well needs none of it
+
     text = files.read_text(Path("/proc/cpuinfo")) or ""
     flags = set(
         next((re.findall(r"\S+", line) for line in text.splitlines() if "flags" in line), [])

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ..model import parallelism
+from ..model.gpu import GpuSetting
 from ..model.parallelism import Machine, Parallelism
 from ..model.run import Run
 from ..util import load, ports
@@ -56,6 +57,19 @@ def of_parts(ready: Sequence[Started], parts: int, limit: int | None, asked: int
         parts, asked=asked, limit=limit, gpus_each=gpus_each, machine=machine
     )
     return Lanes(decided, found or (), gpus_each)
+
+
+def is_one_at_a_time(setting: GpuSetting, limit: int | None, asked: int | None) -> bool:
+    """Whether parts with these GPUs run in this process, which has the GPUs then, one by one.
+
+    `limit` and `asked` are as in `of_parts`. Parts that run at once take GPUs themselves.
+    """
+    found = device_claims.candidates(setting)
+    if not found:
+        return True
+    room = len(found) // (setting.count or 1)
+    wanted = asked if asked is not None else limit
+    return min(room, wanted if wanted is not None else room) <= 1
 
 
 def show_line(table: ProgressTable, name: str, is_error: bool, text: str) -> None:

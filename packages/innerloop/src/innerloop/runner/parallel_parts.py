@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import queue
+import time
+from collections.abc import Collection
 from contextlib import suppress
 from typing import Protocol
 
@@ -14,7 +16,12 @@ from .part_process import Part
 
 
 class Watcher(Protocol):
-    """What hears of the parts: always in the thread that carries them out."""
+    """What hears of the parts: always in the thread that carries them out.
+
+    `interval`: so many seconds lie between two questions for parts that are to end; None for none.
+    """
+
+    interval: float | None
 
     def next_part(self) -> tuple[str, Part] | None:
         """The name and the part to start now; None if there is none (for now, or any more)."""
@@ -25,6 +32,10 @@ class Watcher(Protocol):
     def ended(self, name: str, code: int) -> None: ...
 
     def interrupted(self, name: str) -> None: ...
+
+    def to_end(self) -> Collection[str]:
+        """The names of the parts that are asked to end now, each named once; the others go on."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +57,12 @@ _Events = queue.SimpleQueue["_Line | _End"]
 def carry_out(count: int, watcher: Watcher) -> None:
     """Carry out what the watcher names, `count` at once, to its end.
 
-    Ctrl-C asks all of them to end, a second one ends them; then it is raised again.
+    Ctrl-C asks all of them to end, a second one ends them; then it is raised again. A part that the
+    watcher wants to end is asked as by Ctrl-C.
     """
     events: _Events = queue.SimpleQueue()
     programs: dict[str, LineProgram] = {}
+    asked_at = time.monotonic()
     with process.signals_as_interrupts():
         try:
             while True:
@@ -58,7 +71,15 @@ def carry_out(count: int, watcher: Watcher) -> None:
                     programs[name] = _started(name, part, events)
                 if not programs:
                     return
-                _heard(events, programs, watcher)
+                left = None
+                if watcher.interval is not None:
+                    left = max(asked_at + watcher.interval - time.monotonic(), 0.0)
+                with suppress(queue.Empty):
+                    _heard(events, programs, watcher, left)
+                if left is not None and time.monotonic() >= asked_at + (watcher.interval or 0.0):
+                    for name in watcher.to_end():
+                        programs[name].ask_to_end()
+                    asked_at = time.monotonic()
         except BaseException:
             _stop(events, programs, watcher)
             raise
@@ -73,9 +94,11 @@ def _started(name: str, part: Part, events: _Events) -> LineProgram:
     )
 
 
-def _heard(events: _Events, programs: dict[str, LineProgram], watcher: Watcher) -> None:
-    """Wait for the next event, and pass it on."""
-    event = process.in_slices(lambda left: events.get(timeout=left), None, queue.Empty)
+def _heard(
+    events: _Events, programs: dict[str, LineProgram], watcher: Watcher, limit: float | None
+) -> None:
+    """Wait for the next event, and pass it on. Raises queue.Empty after so many seconds without one."""
+    event = process.in_slices(lambda left: events.get(timeout=left), limit, queue.Empty)
     if isinstance(event, _Line):
         watcher.line(event.name, event.is_error, event.text)
         return

@@ -28,6 +28,7 @@ class StepsAtOnce:
     lanes: Lanes
     waiting: list[Step] = field(init=False)
     code: int = field(default=0, init=False)
+    interval: float | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         self.waiting = list(self.pipeline.planned.steps)
@@ -76,6 +77,9 @@ class StepsAtOnce:
 
     def interrupted(self, name: str) -> None:
         self.pipeline.table.end(name, STOPPED)
+
+    def to_end(self) -> tuple[str, ...]:
+        return ()
 
     def _count(self, code: int) -> None:
         self.code = self.code or code

@@ -14,6 +14,7 @@ import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from ..model.run import Run
 from ..util import console, process
@@ -24,7 +25,7 @@ from .device_claims import ClaimableGpu
 
 _LENGTH = struct.Struct(">Q")
 # Not the folder of the program, nor what variables name: this tool's own modules.
-_START = "import sys; sys.path.insert(0, sys.argv[1]); from innerloop.runner.part_process import main; sys.exit(main())"
+_START = "import sys; sys.path.insert(0, sys.argv[1]); from innerloop.runner.{} import main; sys.exit(main())"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,21 +38,27 @@ class Part:
     count: int = 0
 
 
-def argv() -> list[str]:
-    """Starts a process that carries out the part which it gets through `given`."""
+def argv(module: str = "part_process") -> list[str]:
+    """Starts a process that carries out what it gets through `given`, by `main` of the module."""
     sources = Path(__file__).resolve().parent.parent.parent
-    return [sys.executable, "-I", "-c", _START, str(sources)]
+    return [sys.executable, "-I", "-c", _START.format(module), str(sources)]
 
 
-def given(part: Part) -> bytes:
-    content = pickle.dumps(part)
+def given(value: object) -> bytes:
+    """A value of this tool's, for `received` in the process that this one starts."""
+    content = pickle.dumps(value)
     return _LENGTH.pack(len(content)) + content
+
+
+def received() -> Any:
+    """The value from stdin, which is a pipe from the process that started this one."""
+    (length,) = _LENGTH.unpack(_read(_LENGTH.size))
+    return pickle.loads(_read(length))
 
 
 def main() -> int:
     """Carry out the part from stdin, and return the program's exit code."""
-    (length,) = _LENGTH.unpack(_read(_LENGTH.size))
-    part: Part = pickle.loads(_read(length))
+    part: Part = received()
     with process.signals_as_interrupts():
         try:
             threading.Thread(target=_watch, daemon=True).start()
@@ -84,9 +91,13 @@ def _carry_out(part: Part) -> int:
     run = part.run
     if part.count:
         claim = device_claims.claim(
-            run.experiment.settings.gpu, part.devices, part.count, console.say
+            run.experiment.settings.gpu,
+            part.devices,
+            part.count,
+            console.say,
+            id=run.id,
+            is_detached=run.ordered is not None,
         )
         # The claim is not released: the end of this process does it, however it ends.
-        settings = replace(run.experiment.settings, gpu=claim.setting)
-        run = replace(run, experiment=replace(run.experiment, settings=settings))
+        run = replace(run, experiment=device_claims.with_gpu(run.experiment, claim.setting))
     return execute.carry_out(execute.prepare(run, part.backend, dry=False))

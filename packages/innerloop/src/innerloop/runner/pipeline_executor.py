@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from ..model.run import Request, Run
 from ..util import console, files
 from ..util.errors import UserError, combine
 from ..util.quick_dataclasses import dataclass
-from . import execute, lanes, pipeline_record, sweep_executor, written_files
+from . import device_claims, execute, lanes, pipeline_record, sweep_executor, written_files
 from .execute import Started
 from .lanes import Lanes
 from .parallel_steps import StepsAtOnce
@@ -56,6 +56,23 @@ def carry_out(planned: PipelinePlan, prepare: Prepare, parallel: int | None = No
             running.write_if_possible()
             _say_outputs(planned, table)
     return code
+
+
+def is_serial(planned: PipelinePlan, asked: int | None) -> bool:
+    """Whether the steps run one by one, on the GPUs of this process; `asked` as in `carry_out`."""
+    if is_chain(planned.steps) and not planned.drawn:
+        return True
+    return lanes.is_one_at_a_time(planned.run.experiment.settings.gpu, None, asked)
+
+
+def with_gpus(
+    planned: PipelinePlan, asked: int | None, say: Callable[[str], object]
+) -> PipelinePlan:
+    """The pipeline with GPUs of its own, where its steps run one by one."""
+    if not is_serial(planned, asked):
+        return planned
+    experiment = device_claims.for_run(planned.run.experiment, say)
+    return replace(planned, run=replace(planned.run, experiment=experiment))
 
 
 @dataclass(frozen=True, slots=True)

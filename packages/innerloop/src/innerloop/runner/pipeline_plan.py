@@ -34,7 +34,8 @@ class PipelinePlan:
     `run` is the pipeline as a whole: its id, its folder and its data. `kept` are the folders of
     steps that an earlier run has done, relative to the workspace's root. `steps` run now. `drawn`
     has the values of the trials of each step that is a sweep of several trials. `environments` has
-    the resolved environment of each step.
+    the resolved environment of each step. `runs` are the steps of a detached pipeline, which were
+    planned when it was asked for; empty for any other.
     """
 
     run: Run
@@ -43,6 +44,7 @@ class PipelinePlan:
     kept: Mapping[str, str] = field(default_factory=dict)
     drawn: Mapping[str, sweep_executor.Drawn] = field(default_factory=dict)
     environments: Mapping[str, ResolvedEnvironment] = field(default_factory=dict)
+    runs: Mapping[str, Run] = field(default_factory=dict)
 
     @property
     def root(self) -> Path:
@@ -110,7 +112,9 @@ def plan(
         raise UsageError(
             "no step that would run is a sweep", code="option-not-applicable", hint="Omit --trials"
         )
-    drawn = {each.name: sweep_executor.draw(each.job, trials or 1, seed) for each in sweeps}
+    drawn = {
+        each.name: sweep_executor.draw(each.job, trials or 1, seed, dry=dry) for each in sweeps
+    }
     whole = execute.plan(
         workspace,
         experiment,
@@ -182,6 +186,8 @@ def run_of(planned: PipelinePlan, step: Step, dry: bool = False) -> Run:
     """One step as a run: what it takes from other steps and from the pipeline is its data."""
     if step.problem is not None:
         raise step.problem
+    if step.name in planned.runs:
+        return planned.runs[step.name]
     _require_values(planned, step)
     if not dry:
         _require_kept_outputs(planned, step)

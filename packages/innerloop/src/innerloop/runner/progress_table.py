@@ -21,13 +21,16 @@ if TYPE_CHECKING:  # rich takes a tenth of a second to import, and most runs hav
     from rich.live import Live
     from rich.table import Table
 
-RowState = Literal["waiting", "running", "done", "failed", "skipped", "stopped", "kept"]
+RowState = Literal[
+    "waiting", "running", "done", "failed", "skipped", "stopped", "stopped early", "kept"
+]
 WAITING: RowState = "waiting"
 RUNNING: RowState = "running"
 DONE: RowState = "done"
 FAILED: RowState = "failed"
 SKIPPED: RowState = "skipped"
 STOPPED: RowState = "stopped"
+STOPPED_EARLY: RowState = "stopped early"
 KEPT: RowState = "kept"
 _COLOURS = {RUNNING: "cyan", DONE: "green", FAILED: "red", STOPPED: "red", KEPT: "green"}
 
@@ -36,7 +39,8 @@ _COLOURS = {RUNNING: "cyan", DONE: "green", FAILED: "red", STOPPED: "red", KEPT:
 class Row:
     """A step or a trial.
 
-    `cells` are its texts by column; `seconds` is its time from begin to end, None if it never ran.
+    `cells` are its texts by column; `seconds` is its time from begin to end, None if it never ran;
+    `values` are those of a trial, which have columns of their own.
     """
 
     name: str
@@ -44,6 +48,7 @@ class Row:
     state: RowState = WAITING
     started: float = 0.0
     seconds: float | None = None
+    values: Mapping[str, str] = field(default_factory=dict)
 
     def cell(self, column: str) -> str:
         if column == "state":
@@ -52,7 +57,7 @@ class Row:
             running = self.state == RUNNING
             seconds = time.monotonic() - self.started if running else self.seconds
             return "" if seconds is None else f"{seconds:.1f}"
-        return self.cells.get(column, "")
+        return self.cells.get(column) or self.values.get(column, "")
 
 
 class ProgressTable:
@@ -79,7 +84,7 @@ class ProgressTable:
         row = self.rows[name]
         row.state, row.started = RUNNING, time.monotonic()
         number = list(self.rows).index(name) + 1
-        values = ", ".join(f"{key}={value}" for key, value in row.cells.items() if value)
+        values = ", ".join(f"{key}={value}" for key, value in row.values.items() if value)
         about = f": {values}" if values else ""
         self.say(f"innerloop: {self.title(name)} ({number} of {len(self.rows)}) runs{about}")
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
-from ..history import in_flight, metric_values, metrics, past_runs, written_metrics
-from ..model.jobs import sweep
+from ..history import in_flight, metric_values, metrics, past_runs, recorder, written_metrics
+from ..model.gpu import GpuSetting
+from ..model.jobs import early_termination, sweep
 from ..model.jobs.job import Job
 from ..model.jobs.mlflow_env import TRACKING
 from ..model.run import Run
@@ -19,10 +20,13 @@ from ..util import files
 from ..util.errors import UserError
 from ..util.quick_dataclasses import dataclass
 from . import execute, lanes, parallel_trials, written_files
+from .early_stops import EarlyStops
 from .execute import Started
 from .lanes import Lanes
-from .progress_table import DONE, FAILED, SKIPPED, STOPPED, ProgressTable, Row
+from .progress_table import DONE, FAILED, SKIPPED, STOPPED, STOPPED_EARLY, ProgressTable, Row
+from .sampler import study
 from .sweep_record import RECORD
+from .trial_values import TrialValues
 
 # The cells of a row for its metric: as it is shown, and with all its digits. No name of a search
 # space has a blank.
@@ -33,7 +37,10 @@ DIVERGED = "the divergence"
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One trial: its name ("trial-1", in a pipeline "STEP.trial-1"), its values as text, its run."""
+    """One trial: its name ("trial-1", in a pipeline "STEP.trial-1"), its values as text, its run.
+
+    A trial whose values are chosen when it starts has none before, and a run with those of the middle.
+    """
 
     name: str
     values: Mapping[str, str]
@@ -45,7 +52,8 @@ class Sweep:
     """The trials of a sweep job, in the order in which they start.
 
     `folder` is relative to the workspace's root. `notes` are the differences from Azure ML.
-    `timeout` is the limit for all trials together in seconds; None for no limit.
+    `timeout` is the limit for all trials together in seconds; None for no limit. `study_seed` is that
+    of the study which chooses the values of each trial when it starts; None if they are drawn.
     """
 
     job: Job
@@ -53,6 +61,7 @@ class Sweep:
     trials: tuple[Trial, ...]
     notes: tuple[str, ...] = ()
     timeout: int | None = None
+    study_seed: int | None = None
 
     @property
     def metric(self) -> str:
@@ -88,23 +97,56 @@ def job_of(job: Job, values: Mapping[str, str]) -> Job:
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """The values of trials, as text, and notes about them."""
+    """The values of trials, as text, and notes about them.
+
+    With a `study_seed` they stand for those that a study chooses while the trials run.
+    """
 
     values: tuple[Mapping[str, str], ...]
     notes: tuple[str, ...] = ()
+    study_seed: int | None = None
 
 
-def draw(job: Job, count: int, seed: int | None) -> Drawn:
-    """At most `count` trials by the job's own rule. The same seed draws the same trials."""
+def draw(job: Job, count: int, seed: int | None, *, dry: bool = False) -> Drawn:
+    """At most `count` trials by the job's own rule. The same seed draws the same trials.
+
+    What samples them is installed if the job needs it, unless `dry`. UserError if that cannot be done.
+    """
     limit = sweep.max_total_trials(job)
     allowed = min(count, limit or count)
-    drawn = sweep.trials(job, allowed, seed)
-    notes = [sweep.sampling_note(job), sweep.ending_note(job)]
+    sampling, own_seed = sweep.sampling(job), sweep.seed_of(job, seed)
+    notes = []
+    drawn: Sequence[Mapping[str, str]]
+    if sampling == "bayesian" or sampling == "sobol":
+        if not dry:
+            study.require_installed(job)
+        drawn, note = _sampled(job, sampling, allowed, own_seed)
+        notes.append(note if dry else "")
+    else:
+        drawn = sweep.trials(job, allowed, seed)
+    early_termination.policy_of(
+        job
+    )  # a kind that does not exist is an error before anything starts
     if allowed < count:
         notes.append(f"limits.max_total_trials is {limit}: {allowed} of the {count} trials run")
     if len(drawn) < allowed:
         notes.append(f"the grid has {len(drawn)} combinations: each runs once")
-    return Drawn(tuple(drawn), tuple(filter(None, notes)))
+    study_seed = own_seed if sampling == "bayesian" else None
+    return Drawn(tuple(drawn), tuple(filter(None, notes)), study_seed)
+
+
+def _sampled(
+    job: Job, sampling: Literal["bayesian", "sobol"], count: int, seed: int
+) -> tuple[list[dict[str, str]], str]:
+    """The values of trials, and what a preview says of them: they may only stand for others."""
+    middle = [sweep.first_trial(job)] * count
+    shown = "the values that are shown are first choices and the middle of ranges"
+    if sampling == "bayesian":
+        return middle, f"bayesian sampling chooses values by the results of earlier trials: {shown}"
+    if not study.is_installed():
+        return middle, f"rule: sobol draws with SciPy, which the first real run installs: {shown}"
+    points = study.sobol_points(sweep.dimensions(job), seed, count)
+    return [sweep.values_at(job, point.__getitem__) for point in points], ""
 
 
 def plan(job: Job, first: Run, drawn: Drawn, step: str = "") -> Sweep:
@@ -120,13 +162,14 @@ def plan(job: Job, first: Run, drawn: Drawn, step: str = "") -> Sweep:
         trials=tuple(
             Trial(
                 f"{step}.{name}" if step else name,
-                values,
+                values if drawn.study_seed is None else {},
                 _trial_run(first, name, job_of(job, values)),
             )
             for name, values in named
         ),
         notes=drawn.notes,
         timeout=sweep.total_timeout(job),
+        study_seed=drawn.study_seed,
     )
 
 
@@ -134,6 +177,15 @@ def _trial_run(run: Run, name: str, job: Job) -> Run:
     return replace(
         run, job=job, id=f"{run.id}-{name}", within=f"{run.outputs}/{name}", attended=False
     )
+
+
+def _begun(planned: Sweep, table: ProgressTable, trial: Trial, values: TrialValues) -> Trial:
+    """The trial that starts, with its values, which are also in its row of the table."""
+    chosen = values.begun(trial.name)
+    if chosen is None:
+        return trial
+    table.rows[trial.name].values = chosen
+    return replace(trial, values=chosen, run=replace(trial.run, job=job_of(planned.job, chosen)))
 
 
 class Prepare(Protocol):
@@ -186,7 +238,7 @@ def carry_out(planned: Sweep, prepare: Prepare, parallel: int | None = None) -> 
 
 
 def rows(planned: Sweep) -> list[Row]:
-    return [Row(trial.name, dict(trial.values)) for trial in planned.trials]
+    return [Row(trial.name, values=trial.values) for trial in planned.trials]
 
 
 def lanes_of(planned: Sweep, first: Started, asked: int | None) -> Lanes:
@@ -195,37 +247,76 @@ def lanes_of(planned: Sweep, first: Started, asked: int | None) -> Lanes:
     return lanes.of_parts([first], len(planned.trials), limit, asked)
 
 
+def is_serial(job: Job, setting: GpuSetting, asked: int | None) -> bool:
+    """Whether the trials run one by one, on the GPUs of this process; `asked` as in `lanes_of`."""
+    limit = sweep.max_concurrent_trials(job)
+    return bool(job.ports) or lanes.is_one_at_a_time(setting, limit, asked)
+
+
 def run_trials(
     planned: Sweep, table: ProgressTable, prepare: Prepare, first: Started, within: Lanes
 ) -> None:
-    """Run the trials. `first` is the first one, already prepared."""
-    if within.count > 1:
-        _run_at_once(planned, table, within, first)
-        return
+    """Run the trials. `first` is the first one, already prepared.
+
+    With early termination each runs in a process of its own also where they run one after another:
+    that process can be ended. What a trial writes on another machine is not here while it runs.
+    """
+    policy = early_termination.policy_of(planned.job)
+    if policy is not None and first.request.compute:
+        table.say(f"innerloop: {sweep.ending_note(planned.job)}")
+        policy = None
+    stops = EarlyStops.of(planned.job, policy)
+    with TrialValues.of(planned.job, planned.study_seed) as values:
+        if within.count > 1 or stops is not None:
+            _run_at_once(planned, table, within, first, values, stops)
+        else:
+            _run_in_turn(planned, table, prepare, first, values)
+    for note in (stops.note() if stops else "", values.note()):
+        if note:
+            table.say(f"innerloop: {note}")
+
+
+def _run_in_turn(
+    planned: Sweep, table: ProgressTable, prepare: Prepare, first: Started, values: TrialValues
+) -> None:
     begun = time.monotonic()
     for index, trial in enumerate(planned.trials):
         limit, left = _time_left(planned, trial.run.job, time.monotonic() - begun)
         if left is not None and left <= 0:
             table.end(trial.name, SKIPPED, f"limits.timeout is {planned.timeout} s")
             continue
+        trial = _begun(planned, table, trial, values)
         table.begin(trial.name)
         run = replace(trial.run, job=replace(trial.run.job, timeout=limit))
+        is_ready = index == 0 and planned.study_seed is None
         try:
-            started = replace(first, run=run) if index == 0 else prepare(run, dry=False)
+            started = replace(first, run=run) if is_ready else prepare(run, dry=False)
             code = execute.carry_out(started)
         except BaseException as error:
             table.end(trial.name, STOPPED if isinstance(error, KeyboardInterrupt) else FAILED)
             raise
         _end(planned, table, trial, code)
+        values.ended(trial.name, _result_of(table.rows[trial.name]))
         record_if_possible(planned, table)
 
 
-def _run_at_once(planned: Sweep, table: ProgressTable, within: Lanes, first: Started) -> None:
-    """Run several trials at once, each in a process of its own, on the backend of the first."""
+def _run_at_once(
+    planned: Sweep,
+    table: ProgressTable,
+    within: Lanes,
+    first: Started,
+    values: TrialValues,
+    stops: EarlyStops | None,
+) -> None:
+    """Run trials each in a process of its own, on the backend of the first, several at once."""
     begun = time.monotonic()
+    if within.count == 1:  # what the settings say of GPUs is all this one's
+        within = replace(within, devices=(), gpus_each=0)
 
     def end(trial: Trial, code: int) -> None:
-        _end(planned, table, trial, code)
+        reason = stops.ended(trial.name) if stops else ""
+        _end(planned, table, trial, code, reason if code else "")
+        values.ended(trial.name, _result_of(table.rows[trial.name]))
         record_if_possible(planned, table)
 
     parallel_trials.TrialsAtOnce(
@@ -235,10 +326,13 @@ def _run_at_once(planned: Sweep, table: ProgressTable, within: Lanes, first: Sta
         first.request.backend,
         limit=lambda run: _time_left(planned, run.job, time.monotonic() - begun),
         end=end,
+        begin=lambda trial: _begun(planned, table, trial, values),
+        stops=stops,
     ).run_all()
 
 
-def _end(planned: Sweep, table: ProgressTable, trial: Trial, code: int) -> None:
+def _end(planned: Sweep, table: ProgressTable, trial: Trial, code: int, stopped: str = "") -> None:
+    """`stopped`: why the sweep's policy ended the trial; "" if it ended by itself."""
     folder = Path(trial.run.workspace.root, trial.run.outputs)
     value = metrics.find(folder, planned.metric) if planned.metric else None
     shown = "" if value is None else metric_values.short(value, 6)
@@ -247,10 +341,12 @@ def _end(planned: Sweep, table: ProgressTable, trial: Trial, code: int) -> None:
     if not code and (bad := divergence_of(folder)):
         cells[DIVERGED] = bad
         reason = f"it diverged: {bad}"
+    if stopped:
+        recorder.mark_stopped_early(folder, stopped)
     table.end(
         trial.name,
-        FAILED if code else DONE,
-        f"exit code {code}" if code else reason,
+        STOPPED_EARLY if stopped else FAILED if code else DONE,
+        stopped or (f"exit code {code}" if code else reason),
         exit=str(code),
         outputs=trial.run.outputs if folder.is_dir() else "",
         **cells,
@@ -282,7 +378,7 @@ def record(planned: Sweep, table: ProgressTable) -> None:
             {
                 "trial": trial.name,
                 "state": row.state,
-                "values": dict(trial.values),
+                "values": dict(row.values),
                 "metric": value if value is not None and math.isfinite(value) else None,
                 "diverged": _has_diverged(row),
                 "exit_code": int(row.cells["exit"]) if row.cells.get("exit") else None,
@@ -305,6 +401,16 @@ def record(planned: Sweep, table: ProgressTable) -> None:
 def metric_of(row: Row) -> float | None:
     """The value of the objective's metric that a trial ended with; None if it wrote none."""
     return float(row.cells[EXACT]) if EXACT in row.cells else None
+
+
+def _result_of(row: Row) -> float | None:
+    """What a trial has ended with, also one that was stopped early: NaN if it diverged.
+
+    None for no metric, and for a trial that failed.
+    """
+    if row.state == FAILED:
+        return None
+    return math.nan if _has_diverged(row) else metric_of(row)
 
 
 def divergence_of(folder: Path) -> str:
@@ -368,6 +474,10 @@ def _verdict(planned: Sweep, table: ProgressTable) -> int:
             f"innerloop: {len(not_finite)} of {len(table.rows)} diverged, a metric is not a finite "
             f"number{none}: {', '.join(not_finite)}"
         )
+    early = [row.name for row in table.rows.values() if row.state == STOPPED_EARLY]
+    if early:
+        of = f"{len(early)} of {len(table.rows)}"
+        table.say(f"innerloop: {of} stopped early by early_termination: {', '.join(early)}")
     failed = [f"{row.name} ({reason})" for row, reason in _failures(table)]
     if failed:
         table.say(f"innerloop: {len(failed)} of {len(table.rows)} failed: {', '.join(failed)}")

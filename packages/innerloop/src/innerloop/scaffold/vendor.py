@@ -26,7 +26,7 @@ SCRATCH = ".innerloop/vendoring"
 WAITING = "innerloop: another vendor is running; waiting for it"
 # What `run`, `test`, F5 and `format` need besides the tool; and what a person can ask for.
 USUAL = ("debugger", "format", "pytest")
-EXTRA = ("azure", "kubernetes", "mcp", "mlflow", "tensorboard")
+EXTRA = ("azure", "kubernetes", "mcp", "mlflow", "sweep", "tensorboard")
 # Limits where the person has set none: no network is an error within seconds.
 # A repository is slow to clone, and some hosts refuse it, above this size in bytes.
 _LARGE = 50_000_000

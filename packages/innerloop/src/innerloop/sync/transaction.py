@@ -9,14 +9,13 @@ there.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 from .. import __version__
-from ..util import change_folder, files, process, undo_journal, versions
+from ..util import change_folder, digests, files, process, undo_journal, versions
 from ..util.errors import UserError
 from ..util.quick_dataclasses import dataclass
 from .merge_rules import EDITOR_FILES
@@ -275,4 +274,4 @@ def _journal_as_written(root: Path) -> _Journal | None:
 
 
 def _digest(text: str | None) -> str | None:
-    return None if text is None else hashlib.sha256(text.encode()).hexdigest()
+    return None if text is None else digests.sha256(text.encode()).hexdigest()

@@ -7,13 +7,13 @@ workspace can write it.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from . import console, files
 from .cache_folder import cache_folder
+from .digests import sha256
 from .errors import UserError
 
 # What was said in this process: a sweep's trials get the same.
@@ -52,4 +52,4 @@ def require(root: Path, subject: str, grants: Sequence[str], *, trusted: bool = 
 def record_of(root: Path, subject: str, grants: Sequence[str]) -> Path:
     """The file that remembers the answer."""
     text = "\0".join([os.path.realpath(root), subject, *sorted(grants)])
-    return cache_folder() / "consent" / hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
+    return cache_folder() / "consent" / sha256(text.encode("utf-8", "replace")).hexdigest()

@@ -1,10 +1,10 @@
-"""Locks of this machine's GPUs: who takes one keeps it until its process ends, however it ends.
+"""Locks of this machine, as of its GPUs: who takes one has it until its process ends, however it ends.
 
 On Linux a lock is an address of the abstract socket namespace: it leaves no file behind, counts for
 all users of the machine, and the kernel takes it back. Elsewhere it is a locked file in this user's
 cache. A container has a namespace of its own, so what runs inside of one is not seen outside.
 
-Source: unix(7), "Abstract sockets".
+Source: unix(7), "Abstract sockets"; proc(5), /proc/net/unix, which lists those of all users.
 """
 
 from __future__ import annotations
@@ -13,12 +13,21 @@ import os
 import re
 import socket
 import sys
+import time
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 
 from . import files
 from .cache_folder import cache_folder
 
 _PLAIN = re.compile(r"[^A-Za-z0-9_.-]")
+_PREFIX = "innerloop-device-"
+_ADDRESSES = Path("/proc/net/unix")
+# The longest name of a lock: an address has 107 bytes.
+LONGEST = 80
+# A file of a lock that nobody has held for so many seconds is removed.
+_FORGOTTEN = 86400.0
 Release = Callable[[], object]
 
 
@@ -27,17 +36,57 @@ def take(name: str) -> Release | None:
 
     Returns what gives it back; the end of this process does so, too.
     """
-    plain = _PLAIN.sub("_", name)[:80]
+    plain = plain_name(name)
     if sys.platform == "linux":
         return _address(plain)
-    return files.locked_now(cache_folder() / "devices" / f"{plain}.lock")
+    return files.locked_now(_folder() / f"{plain}.lock")
+
+
+def plain_name(name: str) -> str:
+    """The name as `taken` lists it."""
+    return _PLAIN.sub("_", name)[:LONGEST]
+
+
+def taken(prefix: str) -> frozenset[str]:
+    """The names of the locks that somebody has and that begin with the prefix.
+
+    Nothing is taken to find that out on Linux. Elsewhere each is tried for a moment.
+    """
+    if sys.platform != "linux":
+        return frozenset(_locked_files(prefix))
+    try:
+        lines = _ADDRESSES.read_text(errors="replace").splitlines()
+    except OSError:
+        return frozenset()
+    start = f"@{_PREFIX}"
+    words = (line.rpartition(" ")[2] for line in lines)
+    names = (word.removeprefix(start) for word in words if word.startswith(start))
+    return frozenset(name for name in names if name.startswith(prefix))
+
+
+def _folder() -> Path:
+    return cache_folder() / "devices"
+
+
+def _locked_files(prefix: str) -> list[str]:
+    """The locked files of this user; one that is old and free is removed."""
+    found = []
+    for path in _folder().glob(f"{prefix}*.lock") if _folder().is_dir() else ():
+        if (release := files.locked_now(path)) is None:
+            found.append(path.stem)
+            continue
+        release()
+        with suppress(OSError):
+            if time.time() - path.stat().st_mtime > _FORGOTTEN:
+                files.remove(path)
+    return found
 
 
 def _address(name: str) -> Release | None:
     """Programs that are started do not inherit it: sockets of Python are closed by exec."""
     lock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     try:
-        lock.bind(b"\0innerloop-device-" + os.fsencode(name))
+        lock.bind(b"\0" + os.fsencode(_PREFIX + name))
     except OSError:
         lock.close()
         return None

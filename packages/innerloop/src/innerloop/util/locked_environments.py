@@ -5,7 +5,6 @@ The tool's own environment is made by `scripts/loop`.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sys
 from contextlib import suppress
@@ -13,6 +12,7 @@ from functools import cache
 from pathlib import Path
 
 from . import console, network, regular_files, uv_installer, venvs, wheels
+from .digests import sha256
 from .errors import UserError
 from .network import Network
 
@@ -32,6 +32,7 @@ def ensure(group: str) -> Path:
         "pytest": "pytest",
         "tensorboard": "TensorBoard",
         "mlflow": "MLflow",
+        "sweep": "Optuna, which chooses the values of trials",
         UV: "uv, which locks and installs packages",
     }
     environment = environment_of(group)
@@ -50,6 +51,17 @@ def ensure(group: str) -> Path:
         uv=None if group == UV else uv_if_there if (root / wheels.WHEELS).is_dir() else uv_or_pip,
         only_wheels=group == UV,  # its source is a long compilation
     )
+
+
+def worker_argv(group: str, module: str, *words: str) -> list[str]:
+    """Starts `main` of this package's `module` in the environment of a lock, which is made first.
+
+    `words` are its `sys.argv[2:]`. Nothing is imported from the folder that it starts in: that may be a
+    workspace's root.
+    """
+    python = venvs.python_of(ensure(group))
+    start = f"import sys; sys.path.insert(0, sys.argv[1]); from {module} import main; main()"
+    return [str(python), "-I", "-X", "utf8", "-c", start, str(PACKAGE.parent), *words]
 
 
 def uv() -> str:
@@ -112,4 +124,4 @@ def text_of(group: str) -> str:
 def environment_of(group: str) -> Path:
     """Keyed by the lock's text."""
     text = lock_of(group).read_bytes().replace(b"\r", b"")
-    return venvs.cache_folder() / group / hashlib.sha256(text).hexdigest()[:16]
+    return venvs.cache_folder() / group / sha256(text).hexdigest()[:16]

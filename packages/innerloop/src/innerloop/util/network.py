@@ -6,7 +6,6 @@ for. Builds, installations and runs use it; credentials are passed on as secrets
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import sys
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from . import files, regular_files
+from .digests import sha256
 from .errors import UserError
 from .quick_dataclasses import dataclass
 
@@ -117,7 +117,7 @@ def bundle(network: Network, cache: Path) -> Path | None:
     text = own if own.count(_BEGIN) > 20 else f"{own.rstrip()}\n{_public()}"
     if len(text.encode()) > _LARGEST_SECRET:
         text = own
-    target = cache / "ca" / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.pem"
+    target = cache / "ca" / f"{sha256(text.encode()).hexdigest()[:16]}.pem"
     if not target.is_file():
         files.write_text(target, text, readable=True)
     return target

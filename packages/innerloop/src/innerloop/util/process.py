@@ -84,7 +84,8 @@ def which(program: str, path: str | None = None) -> str | None:
 class _Program(subprocess.Popen[bytes]):
     """A program that was started, with all that it starts.
 
-    UserError if it cannot be started. With `own_group` it does not get the terminal's Ctrl-C.
+    UserError if it cannot be started. With `own_group` it does not get the terminal's Ctrl-C. One
+    that `outlives` this process is in no job of its on Windows.
     """
 
     def __init__(
@@ -94,22 +95,32 @@ class _Program(subprocess.Popen[bytes]):
         env: Mapping[str, str] | None = None,
         *,
         own_group: bool = False,
+        outlives: bool = False,
         **streams: Any,
     ) -> None:
         self._tree: windows_processes.ProcessTree | None = None
         self._has_own_group = own_group
         if sys.platform == "win32":
             streams["creationflags"] = windows_processes.SUSPENDED
+            if outlives:
+                streams["creationflags"] = windows_processes.NO_CONSOLE | windows_processes.NO_JOB
             if own_group:
                 streams["creationflags"] |= subprocess.CREATE_NEW_PROCESS_GROUP
         elif own_group:
             streams["start_new_session"] = True
         words = _startable(argv, env)
+        environment = None if env is None else dict(env)
         try:
-            super().__init__(words, cwd=cwd, env=None if env is None else dict(env), **streams)
+            try:
+                super().__init__(words, cwd=cwd, env=environment, **streams)
+            except PermissionError:
+                if sys.platform != "win32" or not outlives:
+                    raise
+                streams["creationflags"] &= ~windows_processes.NO_JOB
+                super().__init__(words, cwd=cwd, env=environment, **streams)
         except (OSError, ValueError) as error:
             raise _cannot_start(argv, cwd, error) from error
-        if sys.platform == "win32":
+        if sys.platform == "win32" and not outlives:
             # Before it runs: all that it starts is in its job.
             self._tree = windows_processes.ProcessTree(int(self._handle))
             windows_processes.start(int(self._handle))
@@ -473,6 +484,41 @@ class LineProgram:
         for reader in self._readers:
             reader.join(2.0)  # something that it started may keep its output open
         on_end(_exit_code(code))
+
+
+# Programs that go on without this process; nobody waits for them.
+_DETACHED: list[_Program] = []
+
+
+def start_detached(argv: Argv, given: bytes, *, cwd: Path) -> CompletedCommand | None:
+    """Start a program that goes on when this process and its terminal have ended.
+
+    It gets the bytes `given` on its stdin, and says with a first line on stdout that it needs nothing
+    more. Returns None then, and its end if it ends before. An interruption until then ends it.
+    """
+    child = _Program(
+        argv,
+        cwd,
+        own_group=True,
+        outlives=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert child.stdin is not None and child.stdout is not None
+    try:
+        with suppress(OSError):  # it has ended, and its stderr says why
+            child.stdin.write(given)
+            child.stdin.close()
+        if child.stdout.readline().strip():
+            _DETACHED.append(child)
+            return None
+        child.stdin = None
+        out, err = child.communicate()
+    except BaseException:
+        child.end()
+        raise
+    return CompletedCommand(_exit_code(child.returncode), _text(out), _text(err))
 
 
 class Pipes:

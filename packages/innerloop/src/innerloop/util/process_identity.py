@@ -78,16 +78,19 @@ def here() -> str:
 
 def life(identity: ProcessIdentity) -> Life:
     """Whether it still runs. A zombie has ended."""
-    own_host = here()
-    if identity.host != own_host:
+    if identity.host != here():
         # After a restart of this very machine none of its processes is left.
-        theirs, ours = identity.host.split(" "), own_host.split(" ")
-        restarted = len(theirs) == len(ours) == 3 and theirs[0] == ours[0] and theirs[1] != ours[1]
-        return "dead" if restarted else "elsewhere"
+        return "dead" if is_of_earlier_boot(identity) else "elsewhere"
     start = _start_of(identity.pid)
     if start is None:
         return "dead"
     return "alive" if not identity.start or start == identity.start else "dead"
+
+
+def is_of_earlier_boot(identity: ProcessIdentity) -> bool:
+    """Whether this very machine was restarted since. Only Linux says so."""
+    theirs, ours = identity.host.split(" "), here().split(" ")
+    return len(theirs) == len(ours) == 3 and theirs[0] == ours[0] and theirs[1] != ours[1]
 
 
 def end(identity: ProcessIdentity, patience: float) -> bool:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 import re
-import ssl
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -187,6 +186,8 @@ def _expanded(path: str) -> str:
 def _has_system_store() -> bool:
     if sys.platform in ("win32", "darwin"):
         return True
+    import ssl  # here: it loads OpenSSL, and uv is told of it seldom
+
     paths = ssl.get_default_verify_paths()
     return any(
         os.path.isfile(path)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
 from pathlib import Path
 
-from . import files, network, process, uv_installer
+from . import files, network, process, processor, uv_installer
 from .cache_folder import cache_folder as cache_folder
 from .errors import UserError
 from .network import Network
@@ -60,9 +60,7 @@ def is_ready(environment: Path) -> bool:
 
 def tag() -> str:
     """System and processor, which an environment depends on like on its requirements."""
-    import platform
-
-    return f"{sys.platform}-{platform.machine().lower()}"
+    return f"{sys.platform}-{processor.machine()}"
 
 
 def ensure(

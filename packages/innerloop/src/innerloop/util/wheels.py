@@ -5,10 +5,8 @@ Source: Python Packaging User Guide, "Binary distribution format" and "Platform 
 
 from __future__ import annotations
 
-import hashlib
 import re
 import sys
-import sysconfig
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -69,6 +67,8 @@ def this_platform() -> str:
 
     machine = platform.machine().lower()
     if sys.platform == "linux":
+        import sysconfig  # here: it takes long
+
         system = "musl" if "musl" in str(sysconfig.get_config_var("HOST_GNU_TYPE")) else "linux"
         machine = {"amd64": "x86_64", "arm64": "aarch64"}.get(machine, machine)
     else:
@@ -200,6 +200,8 @@ class Wheel:
 
 def wheels_in(folder: Path) -> list[Wheel]:
     """The wheels of a folder, by name. What is no regular file, or too large, is left out."""
+    import hashlib  # here: it loads OpenSSL, which is faster with large files
+
     found = []
     names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
     for name in filter(None, map(wheel_name, names)):

@@ -11,13 +11,16 @@ from collections.abc import Callable, Iterable, Iterator
 
 # Popen's flag for a program that waits for `start` (CREATE_SUSPENDED of winbase.h).
 SUSPENDED = 0x4
+# Those for one that goes on without this process: without a console (DETACHED_PROCESS), and outside of
+# the job of this process (CREATE_BREAKAWAY_FROM_JOB), which another's job may refuse.
+NO_CONSOLE, NO_JOB = 0x8, 0x1000000
 
 if sys.platform == "win32":
     import ctypes
     from ctypes import wintypes
 
     # Source: winnt.h (JOBOBJECTINFOCLASS, JOB_OBJECT_LIMIT_...) and tlhelp32.h.
-    _EXTENDED_LIMITS, _KILL_ON_JOB_CLOSE = 9, 0x2000
+    _EXTENDED_LIMITS, _KILL_ON_JOB_CLOSE, _BREAKAWAY_OK = 9, 0x2000, 0x800
     _SNAPSHOT_OF_PROCESSES = 0x2
     _QUERY_LIMITED_INFORMATION, _STILL_ACTIVE, _ACCESS_DENIED = 0x1000, 259, 5
     _INVALID = ctypes.c_void_p(-1).value
@@ -84,7 +87,7 @@ if sys.platform == "win32":
     def _new_job(process: int) -> int | None:
         job: int | None = _kernel32.CreateJobObjectW(None, None)
         if job:
-            _limit(job, _KILL_ON_JOB_CLOSE)
+            _limit(job, _KILL_ON_JOB_CLOSE | _BREAKAWAY_OK)
             if not _kernel32.AssignProcessToJobObject(job, process):
                 _kernel32.CloseHandle(job)
                 return None

@@ -5,7 +5,6 @@ The last answer for each workspace is in the user's cache, and comes first the n
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Sequence
 from contextlib import suppress
@@ -14,6 +13,7 @@ from pathlib import Path
 from ..model.workspace import Workspace
 from ..util import console, files, selection
 from ..util.cache_folder import cache_folder
+from ..util.digests import sha256
 from ..util.errors import UsageError, UserError
 
 LONGEST = 1000
@@ -56,7 +56,7 @@ def remember(workspace: Workspace, name: str) -> None:
 
 def _record(workspace: Workspace) -> Path:
     root = os.path.realpath(workspace.root)
-    name = hashlib.sha256(root.encode("utf-8", "replace")).hexdigest()
+    name = sha256(root.encode("utf-8", "replace")).hexdigest()
     return cache_folder() / "choice" / name
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import posixpath
 from collections.abc import Callable, Iterator, Sequence
@@ -25,6 +24,7 @@ from ..model.paths import is_within
 from ..model.settings import declarations, settings
 from ..model.workspace import HOST, INSIDE, Workspace, resolve
 from ..util import files, regular_files
+from ..util.digests import sha256_for
 from ..util.errors import UsageError, UserError, join_names
 from ..util.position import Position
 from ..util.printable import is_unicode
@@ -706,9 +706,11 @@ def digest_of(folder: Path | BuildContext) -> str:
     feeds are ignored. Of a shared folder it covers the Dockerfile and the files that count.
     """
     context = as_context(folder)
-    total = hashlib.sha256(context.text.replace("\r\n", "\n").encode())
     top = Path(context.folder)
-    for path in sorted(files_below(context), key=lambda path: path.relative_to(top).as_posix()):
+    paths = sorted(files_below(context), key=lambda path: path.relative_to(top).as_posix())
+    total = sha256_for(sum(map(_size, paths)))
+    total.update(context.text.replace("\r\n", "\n").encode())
+    for path in paths:
         content = regular_files.read_or_fail(path, LARGEST).replace(b"\r\n", b"\n")
         executable = os.name != "nt" and os.access(path, os.X_OK)
         name = path.relative_to(top).as_posix()
@@ -717,6 +719,14 @@ def digest_of(folder: Path | BuildContext) -> str:
         )
         total.update(content)
     return total.hexdigest()
+
+
+def _size(path: Path) -> int:
+    """In bytes; 0 for a file that has just gone."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def files_below(folder: Path | BuildContext) -> Iterator[Path]:

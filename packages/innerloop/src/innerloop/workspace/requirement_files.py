@@ -5,7 +5,6 @@ Source: pip's documentation, "Requirements File Format" (`-r`, `-c`, `-e`, paths
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import urllib.parse
@@ -101,6 +100,8 @@ _PATH = re.compile(
 
 
 def _digest(place: Path, is_editable: bool) -> str:
+    import hashlib  # here: it loads OpenSSL, and few requirements are paths
+
     total = hashlib.sha256()
     size = 0
     paths = sorted(_files_of(place)) if place.is_dir() else [place]

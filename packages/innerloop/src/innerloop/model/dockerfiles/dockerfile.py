@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import field
 
-from ...util import git_markers
+from ...util import git_markers, processor
 from ...util.errors import UserError
 from ...util.position import Position
 from ...util.quick_dataclasses import dataclass
@@ -369,9 +369,7 @@ def _platform() -> dict[str, str]:
 
     Source: Dockerfile reference, "Automatic platform ARGs in the global scope".
     """
-    import platform  # here: few Dockerfiles use these arguments
-
-    machine = platform.machine().lower()
+    machine = processor.machine()
     arch = {"x86_64": "amd64", "aarch64": "arm64"}.get(machine, machine)
     values = {"PLATFORM": f"linux/{arch}", "OS": "linux", "ARCH": arch, "VARIANT": ""}
     return {f"{side}{key}": value for side in ("BUILD", "TARGET") for key, value in values.items()}

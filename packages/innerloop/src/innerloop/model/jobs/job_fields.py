@@ -49,7 +49,7 @@ _MEANINGS: Mapping[str, Mapping[str, str]] = {
         "search_space": "A distribution for each value that the sweep varies: ${{search_space.NAME}}",
         "sampling_algorithm": "How trials choose their values: random, grid or bayesian",
         "objective": "The metric that tells the best trial",
-        "early_termination": "The policy that ends bad trials early, on Azure ML",
+        "early_termination": "The policy that ends bad trials early",
         "jobs": "The steps, each a job with a name",
         "component": "The component that the step runs: a file, or azureml:NAME:VERSION",
         "settings": "Defaults of the steps",

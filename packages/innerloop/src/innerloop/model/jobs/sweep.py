@@ -16,12 +16,14 @@ from dataclasses import replace
 from typing import Any, Literal, get_args
 
 from ...util.errors import UserError, close_words, did_you_mean
+from ...util.quick_dataclasses import dataclass
 from .job import Input, Job
 
 Algorithm = Literal["random", "grid", "bayesian"]
+Sampling = Literal["random", "grid", "sobol", "bayesian"]
 Goal = Literal["maximize", "minimize"]
-# Returns a number in [0, 1), the position of a value in its range.
-Draw = Callable[[], float]
+# Given the name of a dimension, a number in [0, 1): the position of its value in its range.
+Draw = Callable[[str], float]
 _RANGES = [
     f"{q}{log}{kind}" for q in ("", "q") for log in ("", "log") for kind in ("uniform", "normal")
 ]
@@ -31,7 +33,7 @@ _REFERENCE = re.compile(r"\$\{\{\s*search_space\.(?P<name>[^\s{}]+?)\s*\}\}")
 def first_trial(job: Job) -> dict[str, str]:
     """A trial with the first value of each choice and the middle of each range."""
     return {
-        name: _text(_choose(job, name, distribution, lambda: 0.0, lambda: 0.5))
+        name: _text(_choose(job, name, distribution, lambda _: 0.0, lambda _: 0.5))
         for name, distribution in job.search_space.items()
     }
 
@@ -40,28 +42,80 @@ def trials(job: Job, count: int | None, seed: int | None = None) -> list[dict[st
     """`count` trials by the job's sampling algorithm (None: `limits.max_total_trials`, else 1).
 
     The same seed gives the same trials. `grid` goes through the combinations of its choices in
-    order (None: all of them). For differences from Azure ML see `sampling_note`.
+    order (None: all of them). `bayesian` and `rule: sobol` are drawn at random: see `sampling_note`.
     """
-    algorithm, _, own_seed = _algorithm(job)
-    if algorithm == "grid":
+    if sampling(job) == "grid":
         return list(itertools.islice(_grid(job), count))
-    draw = random.Random(own_seed if seed is None else seed).random
+    draw = random.Random(seed_of(job, seed)).random
     return [
-        {
-            name: _text(_choose(job, name, distribution, draw, draw))
-            for name, distribution in job.search_space.items()
-        }
+        values_at(job, lambda _: draw())
         for _ in range((max_total_trials(job) or 1) if count is None else count)
     ]
 
 
-def sampling_note(job: Job) -> str:
-    """How trials are drawn here if that differs from Azure ML, else ""."""
+@dataclass(frozen=True, slots=True)
+class Dimension:
+    """One thing to decide of a search space: which of `size` values, or (0) the position in a range.
+
+    `name` is that of the parameter ("lr"), for a distribution within a choice with its place
+    ("model[1].depth").
+    """
+
+    name: str
+    size: int = 0
+
+
+def dimensions(job: Job) -> list[Dimension]:
+    """All dimensions of the search space, also those that only some choices have."""
+    return [
+        dimension
+        for name, distribution in job.search_space.items()
+        for dimension in _dimensions(job, name, distribution, name)
+    ]
+
+
+def _dimensions(job: Job, name: str, distribution: Any, at: str) -> Iterator[Dimension]:
+    if not isinstance(distribution, dict):
+        return
+    if _kind(distribution) != "choice":
+        yield Dimension(at)
+        return
+    values = _values(job, name, distribution)
+    yield Dimension(at, len(values))
+    for index, value in enumerate(values):
+        for key, inner in value.items() if isinstance(value, dict) else ():
+            if isinstance(inner, dict) and "type" in inner:
+                yield from _dimensions(job, name, inner, f"{at}[{index}].{key}")
+
+
+def values_at(job: Job, position: Draw) -> dict[str, str]:
+    """The values of a trial, as text, at the position that each dimension is given."""
+    return {
+        name: _text(_choose(job, name, distribution, position, position))
+        for name, distribution in job.search_space.items()
+    }
+
+
+def sampling(job: Job) -> Sampling:
+    """How the job's values are chosen. UserError for what does not exist."""
     algorithm, rule, _ = _algorithm(job)
-    if algorithm == "bayesian":
-        return "bayesian sampling needs earlier trials' results: here values are drawn at random"
-    if algorithm == "random" and rule == "sobol":
-        return "rule: sobol is not used here: values are drawn uniformly at random"
+    return "sobol" if algorithm == "random" and rule == "sobol" else algorithm
+
+
+def seed_of(job: Job, seed: int | None) -> int:
+    """The seed of the command line, else the job's own, else 0."""
+    return _algorithm(job)[2] if seed is None else seed
+
+
+def sampling_note(job: Job) -> str:
+    """How `trials` are drawn if that differs from Azure ML, else ""."""
+    match sampling(job):
+        case "bayesian":
+            return (
+                "bayesian sampling needs earlier trials' results: here values are drawn at random"
+            )
+        case "sobol":
+            return "rule: sobol is not used here: values are drawn uniformly at random"
     return ""
 
 
@@ -190,19 +244,29 @@ def _grid(job: Job) -> Iterator[dict[str, str]]:
         }
 
 
-def _choose(job: Job, name: str, distribution: Any, pick: Draw, position: Draw) -> Any:
-    """One value of one parameter: `pick` selects the choice, `position` the value in a range."""
+def _kind(distribution: Mapping[str, Any]) -> str:
+    return str(distribution.get("type", "")).lower()
+
+
+def _choose(
+    job: Job, name: str, distribution: Any, pick: Draw, position: Draw, at: str = ""
+) -> Any:
+    """One value of one parameter: `pick` selects the choice, `position` the value in a range.
+
+    `at` is the name of the dimension; "" for the parameter's own.
+    """
     if not isinstance(distribution, dict):
         return distribution  # a plain value of --set
-    kind = str(distribution.get("type", "")).lower()
+    kind, at = _kind(distribution), at or name
     if kind == "choice":
         values = _values(job, name, distribution)
-        picked = values[min(int(pick() * len(values)), len(values) - 1)]
+        index = min(int(pick(at) * len(values)), len(values) - 1)
+        picked = values[index]
         if not isinstance(picked, dict):
             return picked
         return {  # a choice may contain distributions
             key: (
-                _choose(job, name, value, pick, position)
+                _choose(job, name, value, pick, position, f"{at}[{index}].{key}")
                 if isinstance(value, dict) and "type" in value
                 else value
             )
@@ -210,7 +274,7 @@ def _choose(job: Job, name: str, distribution: Any, pick: Draw, position: Draw) 
         }
     if kind == "randint":
         upper = int(_number(job, name, distribution, "upper"))
-        return min(int(position() * upper), max(upper - 1, 0))
+        return min(int(position(at) * upper), max(upper - 1, 0))
     plain = kind.removeprefix("q").removeprefix("log")
     if plain not in ("uniform", "normal"):
         known = ["choice", "randint", *_RANGES]
@@ -226,7 +290,7 @@ def _choose(job: Job, name: str, distribution: Any, pick: Draw, position: Draw) 
         )
     keys = ("min_value", "max_value") if plain == "uniform" else ("mu", "sigma")
     first, second = (_number(job, name, distribution, key) for key in keys)
-    value = (_uniform if plain == "uniform" else _normal)(first, second, position())
+    value = (_uniform if plain == "uniform" else _normal)(first, second, position(at))
     if "log" in kind:
         value = _power(job, name, value)
     if not kind.startswith("q"):

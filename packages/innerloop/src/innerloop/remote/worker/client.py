@@ -62,16 +62,11 @@ class WorkerClient:
         """Starts the worker; installs its environment first if that is missing."""
         if self._worker is not None:
             return self._worker
-        environment = locked_environments.ensure(self.service.group)
-        start = "import sys; sys.path.insert(0, sys.argv[1]); "
-        start += f"from {self.service.module} import main; main()"
         self._worker = process.ChildProcess(
-            [str(venvs.python_of(environment)), "-E", "-s", "-X", "utf8", "-c",
-             start,
-             str(locked_environments.PACKAGE.parent)],
+            locked_environments.worker_argv(self.service.group, self.service.module),
             cwd=self.root,
             env=self.service.env(),
-        )  # fmt: skip
+        )
         return self._worker
 
     def start_if_installed(self) -> None:

@@ -1,0 +1,1 @@
+"""The process that imports Optuna and SciPy; in the environment of locks/sweep.txt."""
