@@ -6,7 +6,7 @@ const vscode = require("vscode");
 
 /**
  * @typedef {{experiment: string, folder?: string, job?: string, command: string, gpu: string,
- *   backends: string[], problem: string}} Experiment
+ *   backends: string[], machines?: string[], problem: string}} Experiment
  * @typedef {{run: string, experiment: string, folder: string, state: string, backend?: string,
  *   started?: string, seconds?: number, headline?: string, scores: Record<string, unknown>,
  *   inputs?: Record<string, unknown>, command?: string, status?: string, git?: any, tags?: string[]}} Run
@@ -53,7 +53,7 @@ function scoreOf(run) {
 }
 
 /** @param {Run} run */
-const isRunning = run => run.state === "running";
+const isRunning = run => run.state === "running" || run.state === "waiting";
 
 /** @param {Job} job */
 const hasEnded = job => ENDED.has((job.status || job.state).toLowerCase()) || job.state === "unsent";
@@ -66,8 +66,9 @@ function aboutRun(run, now) {
 /** @param {string} state */
 function iconOf(state) {
     if (state === "running") return ["loading~spin", "charts.blue"];
+    if (state === "waiting") return ["watch", "charts.blue"];
     if (state === "done") return ["pass", "testing.iconPassed"];
-    if (/^stopped/.test(state)) return ["circle-slash", ""];
+    if (state === "stopped") return ["circle-slash", ""];
     if (/^(failed|killed|canceled|unreadable)/.test(state)) return ["error", "testing.iconFailed"];
     return ["circle-outline", ""];
 }
@@ -104,9 +105,7 @@ function facts(run) {
     ];
     for (const [title, values] of /** @type {const} */ ([["inputs", run.inputs], ["scores", run.scores]])) {
         lines.push("", title);
-        for (const name of Object.keys(values || {}).sort()) {
-            lines.push(`    ${name} = ${short((values || {})[name])}`);
-        }
+        for (const name of Object.keys(values || {}).sort()) lines.push(`    ${name} = ${short((values || {})[name])}`);
     }
     return lines.join("\n") + "\n";
 }
@@ -226,9 +225,7 @@ function jobItem(job) {
 /** @param {Outdated} outdated */
 function outdatedItem(outdated) {
     const row = leaf(keyOf({kind: "outdated", outdated}), `${outdated.kind} is outdated`, ["history", "charts.yellow"]);
-    row.description = outdated.changed.join(", ");
-    row.contextValue = "outdated";
-    return row;
+    return Object.assign(row, {description: outdated.changed.join(", "), contextValue: "outdated"});
 }
 
 module.exports = {ExperimentsView, aboutRun, below, duration, facts, hasEnded, iconOf, isRunning, scoreOf, timeOf};

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 import pytest
 
 from innerloop.cli.menu import in_order, option_of
-from innerloop.cli.menu_entries import ENTRIES, QUESTIONS, MenuFacts
+from innerloop.cli.menu_entries import ENTRIES, MACHINE, QUESTIONS, MenuEntry, MenuFacts
 from tests.support import Workspace
 
 ALL = MenuFacts(("a", "b"), ("a", "b"), ("a",), ("b",))
@@ -16,6 +17,19 @@ JOB = "command: python train.py\n"
 
 def listed(facts: MenuFacts) -> set[str]:
     return {" ".join(entry.words) for entry in ENTRIES if entry.works(facts)}
+
+
+def test_entry_for_machines_is_there_for_each_of_the_settings() -> None:
+    assert not [one for entry in for_machines(ALL) for one in entry.words if "MACHINE" in one]
+    facts = replace(ALL, machines=("ssh:box", "ssh:big"))
+    lines = {" ".join(entry.words): option_of(entry).text for entry in for_machines(facts)}
+    found = {words: text for words, text in lines.items() if "--backend ssh:" in words}
+    assert found["run EXP --backend ssh:box"] == "Run the job on ssh:box." and len(found) == 6
+    assert not any("MACHINE" in text for pair in lines.items() for text in pair)
+
+
+def for_machines(facts: MenuFacts) -> list[MenuEntry]:
+    return [one for entry in in_order() for one in entry.for_each_machine(facts)]
 
 
 def test_menu_with_everything_has_every_entry_once() -> None:
@@ -34,7 +48,7 @@ def test_words_that_stand_for_an_answer_are_known() -> None:
         for word in entry.words
         if word.upper() == word and word[0].isalpha()
     }
-    assert words <= {*QUESTIONS, "EXP"}
+    assert words <= {*QUESTIONS, "EXP", MACHINE}
     assert {word for entry in ENTRIES for word in entry.words} >= set(QUESTIONS)
 
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import shlex
 import shutil
+import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from innerloop.remote.host import facts, host, transfer
+from innerloop.model.gpu import Gpu
+from innerloop.remote.host import facts, host, load_samples, outputs, transfer
 from innerloop.remote.host.host import MARKER, SCRIPT
 from tests.support import until
 
@@ -24,7 +29,7 @@ SHELLS = [
 PROGRAMS = (
     *("sh", "cat", "cp", "mv", "rm", "ln", "mkdir", "rmdir", "chmod", "find", "tar", "sed", "awk"),
     *("sha256sum", "dd", "wc", "tail", "head", "sleep", "date", "df", "du", "cut", "id", "uname"),
-    *("tr", "grep", "setsid", "ps"),
+    *("tr", "grep", "setsid", "ps", "getconf"),
 )
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the agent is a script for sh")
 
@@ -53,7 +58,7 @@ class Agent:
     def said(self, *words: str, stdin: bytes = b"") -> str:
         done = self(*words, stdin=stdin)
         assert done.returncode == 0, done.stderr
-        marker, _, text = done.stdout.decode().partition("\n")
+        _, marker, text = done.stdout.decode().split("\n", 2)
         assert marker == MARKER
         return text
 
@@ -147,6 +152,84 @@ def test_supervisor_that_is_gone_is_seen(agent: Agent) -> None:
     (job / "stop.sh").unlink()
     (job / "supervisor").write_text(f"{number} {boot}")
     agent.said("cancel", "of/lost", "now")
+
+
+def test_job_without_its_supervisor_is_ended_by_cancel(agent: Agent) -> None:
+    texts = {"run.sh": "exec sleep 600\n", "folders": "", "copies": "", "secrets.sh": "A=1\n"}
+    agent.said("launch", "of/orphan", "-", stdin=transfer.archive_of_texts(texts))
+    job = agent.root / "jobs/of/orphan"
+    number = int((job / "supervisor").read_text().split()[0])
+    assert until(lambda: (job / "group").exists() and (job / "group").read_text() != "", 60)
+    program = Path("/proc") / (job / "group").read_text().strip()
+    os.kill(number, signal.SIGKILL)
+    assert until(lambda: "state\tlost\n" in agent.said("status", "of/orphan"), 60)
+    assert program.exists() and agent.said("running").split() == ["of/orphan"]
+    assert agent("remove", "job", "of/orphan").returncode == 1
+    agent.said("cancel", "of/orphan", "now")
+    assert until(lambda: not program.exists(), 60)
+    state = agent.said("status", "of/orphan")
+    assert "state\tended\ncode\t137\n" in state and "canceled\t1\n" in state
+    assert not (job / "secrets.sh").exists() and agent.said("running") == ""
+
+
+def test_number_of_a_supervisor_that_another_process_has_is_no_supervisor(agent: Agent) -> None:
+    job = agent.root / "jobs/of/older"
+    job.mkdir(parents=True)
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text()
+    (job / "supervisor").write_text(f"{os.getpid()} {boot}")
+    (job / "state").write_text(f"{'running':<63}\n")
+    assert "state\tlost\n" in agent.said("status", "of/older")
+
+
+def test_contents_that_cannot_be_checked_are_not_kept(agent: Agent, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("one")
+    (tmp_path / "bin/sha256sum").unlink()
+    tree = transfer.tree_of_texts("x", {"file": tmp_path / "file"})
+    content = b"".join(transfer.archive(tree.files))
+    done = agent("receive", stdin=content)
+    assert done.returncode == 1 and b"sha256sum" in done.stderr
+    assert not list((agent.root / "blobs").iterdir())
+    (tmp_path / "bin/python3").symlink_to(sys.executable)
+    broken = bytearray(content)
+    broken[512] ^= 1
+    agent.said("receive", stdin=bytes(broken))
+    assert not list((agent.root / "blobs").iterdir())
+    agent.said("receive", stdin=content)
+    assert [path.name for path in (agent.root / "blobs").iterdir()] == [tree.files[0].blob]
+
+
+def test_load_of_a_job_is_sampled_until_it_ends(agent: Agent, tmp_path: Path) -> None:
+    waits = f"until [ -e {shlex.quote(str(tmp_path / 'gate'))} ]; do sleep 0.1; done\n"
+    texts = {
+        "run.sh": waits, "folders": "", "copies": "", "load": "- - no\n",
+        "samples": load_samples.start_of(Gpu(False, "")),
+    }  # fmt: skip
+    agent.said("launch", "of/load", "-", stdin=transfer.archive_of_texts(texts))
+    try:
+        assert until(lambda: "processes" in agent.said("samples", "of/load", "0"), 120)
+    finally:
+        (tmp_path / "gate").touch()
+    agent.wait("of/load")
+    first, *_ = load_samples.records(agent.said("samples", "of/load", "0"))
+    sample = json.loads(first)
+    assert sample["of"] == "processes" and 100_000 < sample["memory"] < 1 << 30
+    assert agent.said("samples", "of/none", "0") == ""
+
+
+def test_archive_of_outputs_says_what_it_lacks(agent: Agent, tmp_path: Path) -> None:
+    folder = agent.root / "jobs/of/half/outputs"
+    folder.mkdir(parents=True)
+    (folder / "a").write_text("x")
+    real = (tmp_path / "bin/tar").resolve()
+    (tmp_path / "bin/tar").unlink()
+    (tmp_path / "bin/tar").write_text(
+        f'#!/bin/sh\n{real} "$@"\necho "tar: ./b: gone" >&2\nexit 1\n'
+    )
+    (tmp_path / "bin/tar").chmod(0o755)
+    done = agent("outputs", "of/half", ".")
+    assert done.returncode == outputs.INCOMPLETE and b"gone" in done.stderr
+    assert b"./a" in done.stdout
+    assert agent("outputs", "of/half", "model").returncode == 1
 
 
 def test_facts_are_read_whatever_is_there(agent: Agent) -> None:

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shlex
+import shutil
+import subprocess
+import sys
+import tarfile
+from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from random import Random
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,12 +24,21 @@ import pytest
 from innerloop.model.gpu import parse_option, parse_setting
 from innerloop.model.run import Run
 from innerloop.model.settings.remotes import RemoteSetting
-from innerloop.remote.host import facts, follow, job_request, transfer
+from innerloop.remote.host import (
+    connection,
+    facts,
+    follow,
+    job_request,
+    load_samples,
+    outputs,
+    transfer,
+)
 from innerloop.remote.host.connection import ConnectionLost, connection_error
 from innerloop.remote.host.facts import HostFacts
 from innerloop.remote.host.host import RemoteJobState, RemoteRef, state_of
 from innerloop.remote.host.job_request import RemoteData, RemoteSite
 from innerloop.runner import execute
+from innerloop.util import process
 from innerloop.util.errors import UserError
 from innerloop.workspace import loader
 from tests.support import Workspace
@@ -99,6 +116,90 @@ def test_words_of_ssh_are_an_error_with_a_code(said: str, code: str) -> None:
     assert connection_error("x", said).code == code
 
 
+SHELLS = ("sh", "bash", "zsh", "fish", "tcsh", "mksh")
+
+
+@pytest.mark.parametrize("shell", [name for name in SHELLS if shutil.which(name)])
+def test_words_reach_a_program_as_they_are_by_each_shell(shell: str) -> None:
+    random = Random(shell)
+    letters = "ab'\"\\!$`\n ~=+%#{}[]*?;&|<>^-\u00e9\t"
+    for _ in range(10):
+        words = ["".join(random.choices(letters, k=random.randrange(12))) for _ in range(5)]
+        argv = [shell, "-c", connection.quoted(["printf", "%s|", *words])]
+        done = subprocess.run(argv, capture_output=True, timeout=120)
+        assert done.stdout.decode() == "".join(f"{word}|" for word in words), (words, done.stderr)
+    assert connection.quoted(["a", "b c", "{{.Id}}"]) == "a 'b c' '{{.Id}}'"
+
+
+def test_file_that_changes_while_it_is_sent_does_not_shift_the_others(tmp_path: Path) -> None:
+    for name in "abc":
+        (tmp_path / name).write_text(name * 700)
+    tree = transfer.tree_of_folder("x", tmp_path)
+    (tmp_path / "a").write_text("short")
+    (tmp_path / "b").unlink()
+    content = b"".join(transfer.archive(tree.files))
+    with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+        texts = {member.name: archive.extractfile(member) for member in archive}
+    assert [len(file.read()) for file in texts.values() if file] == [700, 700, 700]
+    (tmp_path / "c").unlink()
+    (tmp_path / "c").mkdir()
+    with pytest.raises(UserError) as raised:
+        list(transfer.archive(tree.files))
+    assert raised.value.code == "file-unreadable"
+    with pytest.raises(UserError) as raised:
+        transfer.tree_of_folder("x", tmp_path, ["gone"])
+    assert raised.value.code == "file-unreadable"
+
+
+def test_links_of_outputs_lead_nowhere_else(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w") as archive:
+        for name, kind, target in (
+            ("a", tarfile.DIRTYPE, ""), ("a/up", tarfile.SYMTYPE, ".."), ("a/file", b"0", ""),
+            ("out", tarfile.SYMTYPE, "a/up/.."), ("out/evil", b"0", ""), ("a/up/evil", b"0", ""),
+            ("here", tarfile.SYMTYPE, "./a/../a"), ("b", tarfile.SYMTYPE, "a/file"),
+            ("c", tarfile.LNKTYPE, "a/up/../../secret"), ("d", tarfile.LNKTYPE, "a/file"),
+            ("a/e", tarfile.SYMTYPE, "../a/file"),
+        ):  # fmt: skip
+            member = tarfile.TarInfo(name)
+            member.type, member.linkname = kind, target
+            archive.addfile(member)
+    content.seek(0)
+    stream = SimpleNamespace(
+        read=content.read, chunk=lambda: b"", code=lambda: 0, errors=""
+    )  # fmt: skip
+    host: Any = SimpleNamespace(listen=lambda *words: nullcontext(stream))
+    (tmp_path / "secret").write_text("secret")
+    outputs.download(host, "job", tmp_path / "outputs/run")
+    found = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")}
+    below = {"a", "a/up", "a/file", "a/e", "b", "d", "out", "out/evil"}
+    assert found == {"secret", "outputs", "outputs/run", *(f"outputs/run/{name}" for name in below)}
+    assert capsys.readouterr().err.count("left out") == 4
+
+
+def test_what_stops_the_sender_is_not_hidden() -> None:
+    def chunks() -> Iterator[bytes]:
+        yield b"x"
+        raise PermissionError
+
+    with pytest.raises(PermissionError):
+        process.feed([sys.executable, "-c", "input()"], chunks())
+
+
+def test_samples_of_the_agent_become_those_of_a_run() -> None:
+    text = (
+        "devices\t1\n100\tcontainer\t1000\t50\ngpu\t0, GPU-a, 5, 10\ngpu\t1, GPU-b, [N/A], 2\n"
+        "nonsense\n1\tmoon\t2\t3\n102\tcontainer\t2000\t60\n104\tcontainer\t\u0662\t60\ngpu\t1\n"
+    )
+    assert [json.loads(line) for line in load_samples.records(text)] == [
+        {"time": 100, "of": "container", "memory": 50, "gpu1": None, "gpu1_memory": 2 << 20},
+        {"time": 102, "cpu": 50.0, "memory": 60},
+    ]
+    assert list(load_samples.records("")) == []
+
+
 @pytest.mark.parametrize(
     "fields",
     [
@@ -106,6 +207,9 @@ def test_words_of_ssh_are_an_error_with_a_code(said: str, code: str) -> None:
         ("a", "-oX", "~/a"),
         ("a", "h h", "~/a"),
         ("a", "h", "a"),
+        ("a", "h", "~/a\n/b"),
+        ("a", "h", "/a/../b"),
+        ("a", "h", "~b/c"),
         ("", "h", "/"),
     ],
 )

@@ -19,6 +19,8 @@ import pytest
 from innerloop.remote.host import outputs, transfer
 from innerloop.remote.host.connection import ConnectionLost
 from innerloop.remote.host.host import RemoteHost, RemoteRef
+from innerloop.remote.host.outputs import Downloaded
+from innerloop.util.errors import UserError
 from tests.editor.dap import Breakpoints, Connected, Json, Session
 from tests.remote.ssh_host import SshHost, ssh_host
 from tests.support import CI_TOOLS, Started, Workspace, docker, free_port, make_workspace, until
@@ -73,7 +75,7 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SshHost]:
     groups = [socket.stat().st_gid] if socket.exists() else []
     with ssh_host(tmp_path_factory.mktemp("ssh"), groups) as found:
         # What a person's shell prints is no part of an answer.
-        (found.user.home / ".bashrc").write_text("echo welcome\n")
+        (found.user.home / ".bashrc").write_text("printf welcome\n")
         yield found
 
 
@@ -469,8 +471,22 @@ def test_download_that_is_cut_leaves_no_half_file(
         while stream.chunk():
             pass
         assert isinstance(remote.lost(stream), ConnectionLost)
-    assert outputs.download(remote, "of/one", tmp_path) == (2, 30_000_005)
+    assert outputs.download(remote, "of/one", tmp_path) == Downloaded(2, 30_000_005)
     assert (tmp_path / "b.bin").read_bytes() == (folder / "b.bin").read_bytes()
+
+
+def test_folder_of_another_user_is_refused(remote: RemoteHost, host: SshHost) -> None:
+    remote.query("running")
+    folder = host.user.home / "theirs"
+    folder.mkdir()
+    with RemoteHost(RemoteRef("gpubox", "gpubox", str(folder))) as other:
+        agent = next((host.user.home / "apart").glob("agent-*.sh"))
+        (folder / agent.name).write_text("echo evil >&2\n")
+        with pytest.raises(UserError) as raised:
+            other.query("running")
+    assert raised.value.code == "remote-folder-foreign"
+    modes = {path.name: path.stat().st_mode & 0o77 for path in (host.user.home / "apart").iterdir()}
+    assert set(modes.values()) == {0}, modes
 
 
 def test_outputs_that_lead_out_are_left_out(
@@ -486,7 +502,7 @@ def test_outputs_that_lead_out_are_left_out(
     os.link(folder / "a b", folder / "c")
     host.user.own(host.user.home / "apart")
     into = tmp_path / "outputs"
-    assert outputs.download(remote, "of/one", into)[0] == 2
+    assert outputs.download(remote, "of/one", into).files == 2
     assert sorted(path.name for path in into.iterdir()) == ["a b", "c"]
     assert capsys.readouterr().err.count("left out") == 2
     with pytest.raises(Exception, match="left no model"):
@@ -656,6 +672,34 @@ def test_breakpoints_are_hit_in_every_process_there(
             run.interrupt_group()
             run.end(120)
     assert not list(host.folder.glob("jobs/*/*/secrets.sh"))
+
+
+@pytest.mark.docker
+def test_stop_in_the_editor_ends_the_run_there(place: Workspace, host: SshHost) -> None:
+    code = place.root / "src/halts"
+    place.add("halts", "import time\nx = 1\nprint('on', x, flush=True)\ntime.sleep(600)\n")
+    port = free_port()
+    # As the extension starts a configuration of a machine.
+    run = place.start("run", "halts", "--backend", "ssh:gpubox", "--debug", "--port", str(port))
+    try:
+        run.wait_for(f"ready for the debugger at 127.0.0.1:{port}", 240)
+        mapping = {"localRoot": str(place.root), "remoteRoot": f"/workspaces/{place.root.name}"}
+        configuration: Json = {
+            "request": "attach", "subProcess": True, "pathMappings": [mapping],
+            "connect": {"host": "127.0.0.1", "port": port},
+        }  # fmt: skip
+        session = attached(configuration, {})
+        train = next_process(session, {code / "train.py": [3]})
+        train.stopped()
+        session.ask("disconnect", terminateDebuggee=True)
+        answer = run.end(240)
+        assert answer.code == 143 and "on 1" not in answer.out, answer.err
+    finally:
+        if run.child.poll() is None:
+            run.interrupt_group()
+            run.end(120)
+    assert until(lambda: processes(host) == [], 120), processes(host)
+    assert record_of(runs(place, "halts")[-1])["exit_code"] == 143
 
 
 @pytest.mark.mounts

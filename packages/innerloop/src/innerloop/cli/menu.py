@@ -39,7 +39,8 @@ def run(args: argparse.Namespace) -> int:
     except UserError as error:  # `check` and `doctor` are in the list, too
         console.error(error)
         facts = MenuFacts()
-    entries = [entry for entry in in_order() if entry.works(facts)]
+    every = (one for entry in in_order() for one in entry.for_each_machine(facts))
+    entries = [entry for entry in every if entry.works(facts)]
     options = [option_of(entry) for entry in entries]
     if not console.can_ask():
         print("\n".join(selection.lines(options, options, width=sys.maxsize)))

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ..util.quick_dataclasses import dataclass
 
 EXPERIMENT = "EXP"
+# In an entry that there is for each machine of the settings.
+MACHINE = "MACHINE"
 # A word of an entry that stands for an answer: the question, and the default answer.
 QUESTIONS = {
     "NAME": ("Name of the experiment (lower-case letters, digits, _; / for a domain)", ""),
@@ -25,7 +29,7 @@ class MenuFacts:
 
     `experiments` are all of them; `with_job`, `deployed` and `clustered` are those with a job file,
     with a deploy folder, and with both a job file and a table [argo]. `engine`: containers can be
-    started from here.
+    started from here. `machines` are those that the settings name, as `--backend` has them.
     """
 
     experiments: tuple[str, ...] = ()
@@ -33,6 +37,7 @@ class MenuFacts:
     deployed: tuple[str, ...] = ()
     clustered: tuple[str, ...] = ()
     engine: bool = True
+    machines: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,18 @@ class MenuEntry:
     @property
     def command(self) -> str:
         return self.words[0]
+
+    def for_each_machine(self, facts: MenuFacts) -> list[MenuEntry]:
+        if MACHINE not in self.words:
+            return [self]
+        return [
+            replace(
+                self,
+                words=tuple(machine if word == MACHINE else word for word in self.words),
+                text=self.text.replace(MACHINE, machine),
+            )
+            for machine in facts.machines
+        ]
 
     def experiments(self, facts: MenuFacts) -> tuple[str, ...]:
         names: tuple[str, ...] = getattr(facts, self.needs)
@@ -76,6 +93,7 @@ ENTRIES = (
     _entry("run EXP --ask", "Show the job's inputs, change some, and run it."),
     _entry("run EXP --detach", "Run it when its GPU or a place is free, in a queue."),
     _entry("run EXP --script FILE.py", "Run one file in the experiment's environment."),
+    _entry("run EXP --backend MACHINE", "Run the job on MACHINE.", JOB),
     _entry("test EXP"),
     _entry("notebook EXP FILE.ipynb --open", "Run a notebook to an HTML page, and open it."),
     _entry("runs"),
@@ -94,6 +112,7 @@ ENTRIES = (
     ),
     _entry("exec EXP -- CMD", engine=True),
     _entry("open EXP", engine=True),
+    _entry("open EXP --backend MACHINE", "Open VS Code with a copy of the code on MACHINE."),
     _entry("down EXP", engine=True),
     _entry("outdated", engine=True),
     _entry("list"),
@@ -108,6 +127,7 @@ ENTRIES = (
     _entry("image push EXP", needs=ARGO, engine=True),
     _entry("submit EXP", needs=JOB),
     _entry("submit EXP --stream", "Submit the job, and show its logs to its end.", JOB),
+    _entry("submit EXP --backend MACHINE", "Submit the job to MACHINE.", JOB),
     _entry("submit EXP --dry-run", "Show what would be sent to Azure ML; send nothing.", JOB),
     _entry(
         "submit EXP --backend argo --stream",

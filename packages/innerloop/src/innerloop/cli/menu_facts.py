@@ -8,6 +8,7 @@ from pathlib import Path
 from ..docker import client
 from ..model import deployment
 from ..model.workspace import Workspace
+from ..remote import base
 from ..util.errors import UserError
 from ..workspace import loader
 from .menu_entries import MenuFacts
@@ -26,6 +27,7 @@ def facts_of(workspace: Workspace) -> MenuFacts:
             name for name in names if (root / paths[name].folder / deployment.FOLDER).is_dir()
         ),
         clustered=tuple(name for name in with_job if _has_cluster(workspace, name)),
+        machines=tuple(base.machine_names(root)),
         engine=loader.current_experiment() is None and client.is_installed(),
     )
 

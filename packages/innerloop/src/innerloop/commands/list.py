@@ -50,6 +50,7 @@ def _row(workspace: Workspace, name: str) -> dict[str, Any]:
         "command": "",
         "gpu": "",
         "backends": [],
+        "machines": [],
         "schedule": "",
         "problem": "",
     }
@@ -57,6 +58,7 @@ def _row(workspace: Workspace, name: str) -> dict[str, Any]:
         experiment = loader.open_experiment(workspace, name)
         row["gpu"] = experiment.settings.gpu.text
         row["backends"] = _backends(workspace, experiment)
+        row["machines"] = base.machines_of(experiment.settings.remote)
         job = loader.open_job(workspace, experiment)
         row["command"] = " ".join(job.command.split())
         if experiment.settings.schedule is not None:

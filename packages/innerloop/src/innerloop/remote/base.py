@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ..model.jobs.job import Job
     from ..model.lint.finding import Finding
     from ..model.run import Request, Run
+    from ..model.settings.settings import RemoteText
     from ..model.workspace import Workspace
     from ..runner.debug import DebugSite
     from ..runner.pipeline_plan import PipelinePlan
@@ -312,17 +313,22 @@ def machine_names(root: Path) -> list[str]:
 
     None for settings that are wrong.
     """
-    from ..model.settings import remotes
     from ..workspace import loader
 
     try:
-        machines = remotes.read(loader.open_workspace(root).settings.remote)
+        return machines_of(loader.open_workspace(root).settings.remote)
     except UserError:
         return []
+
+
+def machines_of(texts: Sequence[RemoteText]) -> list[str]:
+    """The same of settings that are read. Raises `UserError` with a position."""
+    from ..model.settings import remotes
+
     return [
         f"{kind}:{name}"
         for kind in OF_MACHINES
-        for name, machine in machines.items()
+        for name, machine in remotes.read(texts).items()
         if (kind in OF_TABLES) == (machine.slurm is not None)
     ]
 

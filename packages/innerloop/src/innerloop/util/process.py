@@ -581,9 +581,12 @@ def feed(argv: Argv, chunks: Iterable[bytes]) -> CompletedCommand:
     for reader in readers:
         reader.start()
     try:
-        with suppress(OSError):  # it has ended: its exit code and its stderr say why
-            for chunk in chunks:
+        for chunk in chunks:
+            try:
                 child.stdin.write(chunk)
+            except OSError:
+                break  # it has ended: its exit code and its stderr say why
+        with suppress(OSError):
             child.stdin.close()
         child.wait()
     except BaseException:

@@ -10,7 +10,7 @@
 #   trees/DIGEST/     folders made of them, by hard links: code, data, what images are built from
 #   work/OF/NAME/       copies of code that a person opens in an editor
 #   envs/KEY/         Python environments, with a file .complete when they are
-#   jobs/OF/NAME/     run.sh, stop.sh, code/, outputs/, log, and:
+#   jobs/OF/NAME/     run.sh, stop.sh, code/, outputs/, log, samples (of the load), and:
 #     state           "running" or "ended CODE SECONDS", padded, so that a full disk takes its end
 #     supervisor      its process and the boot that it belongs to;  group: that of the program
 #     started, canceled, overtime
@@ -19,18 +19,24 @@
 # A job of Slurm is a batch script that writes its own state. What only Slurm knows is asked there.
 
 marker=innerloop-agent
+# The exit code of an archive in which files are missing, or that changed while they were read.
+incomplete=3
 tab=$(printf '\t')
 PATH=$PATH:/usr/local/bin:/usr/bin:/bin:/opt/homebrew/bin:$HOME/.local/bin:/opt/slurm/bin
 export PATH
 # With them, a bash that a job starts would read ~/.bashrc, as a login's does.
 unset SSH_CLIENT SSH2_CLIENT SSH_CONNECTION SSH_TTY
 
-case $1 in
-  '~/'*) root=$HOME/${1#??} ;;
-  *) root=$1 ;;
-esac
+# Apple's tar would bring a second file for each with attributes.
+COPYFILE_DISABLE=1
+export COPYFILE_DISABLE
+
+root=$1
 verb=$2
 shift 2
+# In the name of what this process makes: several machines may share a home. What a process of the
+# same number has left is taken away.
+mine=$$.$(uname -n)
 
 fail() {
   printf '%s\n' "$*" >&2
@@ -81,17 +87,17 @@ facts() {
         break
         ;;
     esac
-    answer=$("$engine" info --format '{{json .}}' 2>"$root/incoming/error.$$")
+    answer=$("$engine" info --format '{{json .}}' 2>"$root/incoming/error.$mine")
     code=$?
     if [ "$code" = 0 ] && [ -n "$answer" ]; then
       # Podman writes it in many lines.
       say engine "$engine$tab$(printf '%s' "$answer" | tr '\n' ' ')"
-      rm -f "$root/incoming/error.$$"
+      rm -f "$root/incoming/error.$mine"
       [ -n "$image" ] && say image "$(digest_of_image "$engine" "$image")"
       break
     fi
-    say silent "$engine$tab$(head -n 1 "$root/incoming/error.$$")"
-    rm -f "$root/incoming/error.$$"
+    say silent "$engine$tab$(head -n 1 "$root/incoming/error.$mine")"
+    rm -f "$root/incoming/error.$mine"
   done
 }
 
@@ -125,15 +131,32 @@ absent_trees() {
   done
 }
 
+hash_all='
+import hashlib, os, sys
+for name in sys.argv[1:]:
+    with open(name, "rb") as file:
+        total = hashlib.sha256()
+        for part in iter(lambda: file.read(1 << 20), b""):
+            total.update(part)
+    print(total.hexdigest(), name)
+'
+
 # A file's SHA-256 and its name, a line each, of all files in this folder.
 hashed() {
   if has sha256sum; then
     find . -type f -exec sha256sum {} +
   elif has shasum; then
     find . -type f -exec shasum -a 256 {} +
-  else
+  elif has openssl; then
     find . -type f -exec openssl dgst -sha256 -r {} +
+  else
+    find . -type f -exec python3 -c "$hash_all" {} +
   fi
+}
+
+can_hash() {
+  has sha256sum || has shasum || has openssl || has python3 ||
+    fail "there is no sha256sum, shasum, openssl or python3, and nothing can be checked that is sent"
 }
 
 # The whole ones among the blobs in this folder are kept, whatever happened to the rest.
@@ -146,7 +169,9 @@ keep_blobs() {
 
 # stdin: a tar archive of blobs.
 receive() {
-  into=$root/incoming/$$
+  can_hash
+  into=$root/incoming/$mine
+  rm -rf "$into"
   mkdir "$into" && cd "$into" || exit 1
   trap 'cd "$root"; rm -rf "$into"' EXIT
   trap 'exit 1' HUP INT TERM
@@ -157,7 +182,10 @@ receive() {
 }
 
 # The blobs that rsync puts into a folder of incoming/, which stays until they are whole.
-receive_by_rsync() { mkdir -p "$root/incoming/$1"; }
+receive_by_rsync() {
+  can_hash
+  mkdir -p "$root/incoming/$1"
+}
 
 received() {
   cd "$root/incoming/$1" || exit 1
@@ -209,7 +237,8 @@ tree() {
     cat >/dev/null
     return 0
   fi
-  new=$root/incoming/tree.$$
+  new=$root/incoming/tree.$mine
+  rm -rf "$new"
   mkdir "$new" || exit 1
   trap 'rm -rf "$new"' EXIT
   if has python3; then
@@ -228,7 +257,8 @@ tree() {
 checkout() {
   target=$root/work/$2
   if [ ! -d "$target" ]; then
-    new=$root/incoming/work.$$
+    new=$root/incoming/work.$mine
+    rm -rf "$new"
     trap 'rm -rf "$new"' EXIT
     mkdir -p "${target%/*}" && cp -R "$root/trees/$1" "$new" && chmod -R u+w "$new" || exit 1
     [ -d "$target" ] || mv "$new" "$target" || exit 1
@@ -316,6 +346,7 @@ supervise() {
   limit=
   [ -f "$job/limit" ] && read -r limit <"$job/limit"
   [ -n "$limit" ] && watch_time "$limit" &
+  sample_load &
   # shellcheck disable=SC2016
   (own_session sh -c 'echo $$ >"$0/group"; exec sh "$0/run.sh"' "$job") </dev/null >>"$job/log" 2>&1
   code=$?
@@ -329,10 +360,128 @@ watch_time() {
   while [ "$(date -u +%s)" -lt "$until_" ]; do
     sleep 1
     read_state
-    [ "$state" = running ] || return
+    [ "$state" = running ] && goes_on || return
   done
   : >"$job/overtime"
   stop_job
+}
+
+# Writes what the job's program uses, a line for each sample:
+#   time  of  milliseconds of CPU time  bytes of memory
+#   gpu  index, uuid, percent that it is busy, megabytes in use
+# The time between two samples grows with the run.
+sample_load() {
+  [ -r /proc/self/stat ] && read -r engine name has_gpus 2>/dev/null <"$job/load" || return
+  [ "$has_gpus" = yes ] && has nvidia-smi || has_gpus=no
+  ticks=$(getconf CLK_TCK 2>/dev/null || echo 100)
+  page=$(getconf PAGESIZE 2>/dev/null || echo 4096)
+  began=$(date -u +%s)
+  now=$began
+  gpus_at=0
+  cpu_file=
+  sample_at=$((began + 1))
+  while :; do
+    while [ "$now" -lt "$sample_at" ]; do
+      sleep 1
+      kill -s 0 "$$" 2>/dev/null && read_state && [ "$state" = running ] || return
+      now=$(date -u +%s)
+    done
+    if used_by_"${load_of:-nothing}" || find_load && used_by_"$load_of"; then
+      printf '%s\t%s\t%s\t%s\n' "$now" "$load_of" "$cpu" "$memory"
+    fi
+    if [ "$has_gpus" = yes ] && [ "$now" -ge "$gpus_at" ]; then
+      gpus_at=$((now + 60)) # it takes up to a second
+      nvidia-smi --query-gpu=index,uuid,utilization.gpu,memory.used --format=csv,noheader,nounits |
+        while IFS= read -r line; do say gpu "$line"; done
+    fi
+    pause=$(((now - began) / 500))
+    sample_at=$((now + (pause > 2 ? pause : 2)))
+  done >>"$job/samples" 2>/dev/null
+}
+
+# What the load is of: a container where its files are readable here, else the program's processes.
+find_load() {
+  load_of=
+  [ -s "$job/group" ] || return
+  if [ "$engine" = - ]; then
+    load_of=processes
+    return
+  fi
+  found=$("$engine" inspect --format '{{.State.Pid}} {{.Id}}' "$name" 2>/dev/null) || return
+  first=${found%% *}
+  [ "${first:-0}" -gt 0 ] || return
+  load_of=machine
+  while IFS=: read -r number controllers path; do
+    case $number,$controllers, in
+      0,,) [ -z "$cpu_file" ] && cpu_file=/sys/fs/cgroup$path/cpu.stat memory_file=/sys/fs/cgroup$path/memory.current ;;
+      *,cpuacct,*) cpu_file=/sys/fs/cgroup/cpuacct$path/cpuacct.usage ;;
+      *,memory,*) memory_file=/sys/fs/cgroup/memory$path/memory.usage_in_bytes ;;
+    esac
+  done <"/proc/$first/cgroup"
+  # The path ends with the container's ID unless its engine is elsewhere, or within a container.
+  case $cpu_file in *"${found#* }"*) used_by_container && load_of=container ;; esac
+  return 0
+}
+
+used_by_nothing() { return 1; }
+
+used_by_container() {
+  [ -r "$cpu_file" ] && read -r key cpu <"$cpu_file" && read -r memory <"$memory_file" || return
+  # usage_usec of version 2, nanoseconds of version 1.
+  if [ "$key" = usage_usec ]; then cpu=$((cpu / 1000)); else cpu=$((key / 1000000)); fi
+  while read -r key bytes; do
+    case $key in
+      inactive_file | total_inactive_file) cached=$bytes ;;
+    esac
+  done <"${memory_file%/*}/memory.stat"
+  memory=$((memory - ${cached:-0}))
+}
+
+# The time of a process that has ended is its parent's. Memory that processes share counts once.
+used_by_processes() {
+  todo=$(cat "$job/group")
+  cpu=0
+  memory=0
+  shared=0
+  while [ -n "$todo" ]; do
+    next=
+    for one in $todo; do
+      read -r line <"/proc/$one/stat" && read -r _ resident common _ <"/proc/$one/statm" || continue
+      # shellcheck disable=SC2086
+      set -- ${line##*)}
+      cpu=$((cpu + ${12} + ${13} + ${14} + ${15}))
+      memory=$((memory + resident - common))
+      [ "$common" -gt "$shared" ] && shared=$common
+      for list in /proc/"$one"/task/*/children; do
+        line=
+        read -r line <"$list"
+        next="$next $line"
+      done
+    done
+    todo=${next# }
+    todo=${todo% }
+    case $todo in *[0-9]*) ;; *) todo= ;; esac
+  done
+  cpu=$((cpu * 1000 / ticks))
+  memory=$(((memory + shared) * page))
+  [ "$memory" -gt 0 ]
+}
+
+used_by_machine() {
+  read -r _ user nice system _ _ irq softirq _ </proc/stat || return
+  cpu=$(((user + nice + system + irq + softirq) * 1000 / ticks))
+  memory=0
+  while read -r key kilobytes _; do
+    case $key in
+      MemTotal:) memory=$kilobytes ;;
+      MemAvailable:) memory=$(((memory - kilobytes) * 1024)) && return ;;
+    esac
+  done </proc/meminfo
+}
+
+# The samples from a byte on.
+samples() {
+  [ ! -f "$root/jobs/$1/samples" ] || tail -c "+$(($2 + 1))" "$root/jobs/$1/samples"
 }
 
 # After a restart of the machine the numbers of a job's processes are those of others.
@@ -342,12 +491,29 @@ is_of_this_boot() {
   [ "$of" = "$(boot)" ]
 }
 
+# The supervisor's number may be that of another process by now.
 is_supervised() {
   if [ -f "$job/slurm" ]; then
     is_in_queue
-  else
-    is_of_this_boot && kill -0 "$pid" 2>/dev/null
+    return
   fi
+  is_of_this_boot && kill -0 "$pid" 2>/dev/null || return 1
+  if [ -r "/proc/$pid/cmdline" ]; then
+    tr '\0' ' ' <"/proc/$pid/cmdline"
+  else
+    ps -o args= -p "$pid"
+  fi 2>/dev/null | grep -q -F " supervise ${job#"$root"/jobs/}"
+}
+
+# Whether the job waits or runs, or, of a lost one, what it has started goes on.
+goes_on() {
+  look
+  is_open || { [ "$state" = lost ] && has_programs; }
+}
+
+has_programs() {
+  [ ! -f "$job/slurm" ] && [ -s "$job/group" ] && is_of_this_boot &&
+    kill -s 0 -- "-$(cat "$job/group")" 2>/dev/null
 }
 
 # Whether Slurm still has the job, as $queue: its state, and why it waits. It has if Slurm is silent.
@@ -422,6 +588,7 @@ status() {
     return
   fi
   look
+  if [ "$state" = lost ] && [ ! -f "$job/slurm" ] && ! has_programs; then rm -f "$job/secrets.sh"; fi
   say state "$state"
   say code "$code"
   [ -s "$job/started" ] && say started "$(cat "$job/started")"
@@ -486,7 +653,7 @@ log() {
 # Sends a signal to what the job started. It may not have come to that yet.
 signal_job() {
   tries=50
-  until [ -s "$job/group" ] || [ "$tries" = 0 ] || ! is_supervised; do
+  until [ -s "$job/group" ] || [ "$tries" = 0 ] || ! goes_on; do
     tries=$((tries - 1))
     nap 0.1
   done
@@ -494,7 +661,7 @@ signal_job() {
     tries=10
     until sh "$job/stop.sh" "$1" >/dev/null 2>&1 || [ "$tries" = 0 ]; do
       read_state
-      [ "$state" = running ] && is_supervised || break
+      [ "$state" = running ] && goes_on || break
       tries=$((tries - 1))
       nap 0.3
     done
@@ -507,8 +674,7 @@ signal_job() {
 ended_within() {
   tenths=$1
   while [ "$tenths" -gt 0 ]; do
-    look
-    is_open || return 0
+    goes_on || return 0
     tenths=$((tenths - 1))
     nap 0.1
   done
@@ -529,7 +695,7 @@ cancel() {
   [ -d "$job" ] || fail "there is no such job"
   if [ -f "$job/parts" ]; then
     while IFS= read -r name; do : >"${job%/*}/$name/canceled"; done <"$job/parts"
-  elif ! { look && is_open; }; then
+  elif ! goes_on; then
     return 0
   fi
   : >"$job/canceled"
@@ -538,7 +704,13 @@ cancel() {
     return
   fi
   if [ "$2" = now ]; then signal_job KILL; else stop_job; fi
-  ended_within 100
+  ended_within 100 || fail "the job does not end"
+  # Without a supervisor nobody else writes it down.
+  is_supervised && return
+  read_state
+  [ "$state" = running ] || return 0
+  rm -f "$job/secrets.sh"
+  write_state ended 137 "$(date -u +%s)"
 }
 
 # Slurm asks the programs to end, and takes them away after its KillWait.
@@ -562,7 +734,12 @@ outputs() {
   [ -d "$root/jobs/$1/outputs" ] || fail "there is no such job"
   cd "$root/jobs/$1/outputs" || exit 1
   [ -e "./$2" ] || fail "the job has left no $2"
-  tar -cf - "./$2"
+  tar -cf - "./$2" || exit "$incomplete"
+}
+
+# Whether the process of a line "number boot" goes on.
+is_of_now() {
+  [ "${1#* }" = "$(boot)" ] && kill -s 0 "${1%% *}" 2>/dev/null
 }
 
 # Arguments: the key, the Python, the tree with the requirements, then pip's options: none for an
@@ -572,10 +749,13 @@ venv() {
   [ -f "$target/.complete" ] && return
   lock=$root/incoming/env.$1
   until mkdir "$lock" 2>/dev/null; do
-    [ -s "$lock/pid" ] && ! kill -0 "$(cat "$lock/pid")" 2>/dev/null && rm -rf "$lock"
+    owner=$(cat "$lock/pid" 2>/dev/null)
     sleep 1
+    # One that has not written its number within a second was killed before.
+    [ "$owner" = "$(cat "$lock/pid" 2>/dev/null)" ] || continue
+    [ -n "$owner" ] && is_of_now "$owner" || rm -rf "$lock"
   done
-  echo $$ >"$lock/pid"
+  printf '%s %s\n' "$$" "$(boot)" >"$lock/pid"
   trap 'cd "$root"; rm -rf "$lock"' EXIT
   trap 'exit 1' HUP INT TERM
   [ -f "$target/.complete" ] && return
@@ -598,6 +778,7 @@ usage() {
     [ -d "$path" ] || continue
     job=$path
     look
+    [ "$state" = lost ] && has_programs && state=running
     [ -f "$path/parts" ] && state=fetched
     [ "$state" = ended ] && [ -f "$path/fetched" ] && state=fetched
     size=$(du -sk "$path" | cut -f 1)
@@ -615,13 +796,13 @@ usage() {
 running() {
   for job in "$root"/jobs/*/*; do
     read_state
-    is_open && look && is_open && printf '%s\n' "${job#"$root"/jobs/}"
+    is_open && goes_on && printf '%s\n' "${job#"$root"/jobs/}"
   done
   return 0
 }
 
 remove() {
-  case $2 in *..* | /* | '') fail "no such thing: $2" ;; esac
+  case /$2/ in */../* | //*) fail "no such thing: $2" ;; esac
   case $1 in
     job | env | tree) ;;
     *) fail "no such kind: $1" ;;
@@ -630,8 +811,7 @@ remove() {
   [ -d "$path" ] || return 0
   if [ "$1" = job ]; then
     job=$path
-    look
-    is_open && fail "it still runs"
+    goes_on && fail "it still runs"
   fi
   chmod -R u+w "$path" 2>/dev/null
   rm -rf "$path"
@@ -641,18 +821,22 @@ remove() {
 prune() {
   find "$root/blobs" -type f -links 1 -exec rm -f {} +
   find "$root/incoming" -mindepth 1 -maxdepth 1 -mtime +0 -exec rm -rf {} +
+  # The agents of other versions, and those that did not arrive whole.
+  find "$root" -maxdepth 1 -name 'agent-*.sh*' ! -path "$0" -mtime +30 -exec rm -f {} +
 }
 
-umask 022
 if [ "$verb" != supervise ]; then
+  umask 077
   for name in blobs trees envs jobs incoming; do
     [ -d "$root/$name" ] || mkdir -p "$root/$name" || exit 1
   done
-  printf '%s\n' "$marker"
+  # The empty line ends what the person's shell may have printed before.
+  printf '\n%s\n' "$marker"
 fi
+umask 022
 case $verb in
   run) exec "$@" ;;
   facts | pythons | absent | absent_trees | receive | receive_by_rsync | received | tree | checkout | place | launch | submit | supervise | \
-    status | log | cancel | outputs | fetched | venv | usage | running | remove | prune) "$verb" "$@" ;;
+    status | log | cancel | outputs | fetched | venv | usage | running | remove | prune | samples) "$verb" "$@" ;;
   *) fail "no such verb: $verb" ;;
 esac

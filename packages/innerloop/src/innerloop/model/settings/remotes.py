@@ -74,6 +74,13 @@ def is_host(text: str) -> bool:
     return _HOST.fullmatch(text) is not None
 
 
+def is_folder(text: str) -> bool:
+    """Whether the text is a folder there for jobs: absolute, or below the home ("~/")."""
+    parts = text.removeprefix("~").split("/")
+    is_below = text.startswith(("/", "~/")) and any(parts)
+    return is_below and not {"..", "."} & set(parts) and _CONTROL.search(text) is None
+
+
 def named(texts: Sequence[RemoteText], name: str) -> RemoteSetting:
     """The machine of this name; this machine for "". Raises `UserError` with a position.
 
@@ -188,10 +195,10 @@ def _folder(value: Any) -> str:
     if not isinstance(value, str) or not value or _CONTROL.search(value):
         raise _InvalidValue(f" = {value!r} is not a folder", hint)
     plain = value.rstrip("/")
-    path = plain.removeprefix("~/")
-    if path.startswith("~") or not path or {"..", "."} & set(path.split("/")):
+    path = plain if plain.startswith(("/", "~")) else f"~/{plain}"
+    if not is_folder(path):
         raise _InvalidValue(f" = {value!r} is not a folder of its own", hint)
-    return plain if plain.startswith(("/", "~/")) else f"~/{plain}"
+    return path
 
 
 def _engine(value: Any) -> RemoteEngine:

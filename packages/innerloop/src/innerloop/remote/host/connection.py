@@ -31,11 +31,20 @@ _LONGEST = 80
 
 
 # What the shared connection runs there: it ends with our side, and creates the files that we name.
-_SESSION = f"""echo {_READY}
-while IFS= read -r path; do
-  case $path in "~/"*) path=$HOME/${{path#??}} ;; esac
-  : >"$path"
-done"""
+# The empty line ends what the person's shell may have printed before.
+_SESSION = (
+    f"echo; echo {_READY}; while IFS= read -r path; do "
+    'case $path in "~/"*) path=$HOME/${path#??} ;; esac; : >"$path"; done'
+)
+# Starts its arguments, in which each "+" and three digits stand for a byte.
+_DECODE = (
+    'n=$#; while [ "$n" -gt 0 ]; do w=$(printf "x$(printf %s "$1" | tr + "\\134")x"); w=${w#x}; '
+    'shift; set -- "$@" "${w%x}"; n=$((n - 1)); done; exec "$@"'
+)
+# What every shell takes as it is within single quotes: csh looks for "!", fish for "\\", and neither
+# has a line end there.
+_QUOTABLE = re.compile(r"[ \"-&(-\[\]-~]*", re.ASCII)
+_UNENCODED = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./:,@-")
 # Seconds that it has to read its last lines.
 _LAST = 2.0
 
@@ -89,6 +98,8 @@ class SshConnection:
         words = ["ssh", "-T", "-o", "BatchMode=yes", "-o", f"ConnectTimeout={PATIENCE:.0f}"]
         # A person's terminal may start a program there, and forward ports.
         words += ["-o", "RemoteCommand=none", "-o", "ClearAllForwardings=yes"]
+        # The machine gets neither the person's keys nor their screen.
+        words += ["-o", "ForwardAgent=no", "-o", "ForwardX11=no", "-o", "PermitLocalCommand=no"]
         return [*words, "-o", f"ServerAliveInterval={ALIVE}", "-o", "ServerAliveCountMax=3"]
 
     def begin(self) -> None:
@@ -130,7 +141,7 @@ class SshConnection:
         path = self._socket()
         self._options = ("-o", f"ControlPath={path}", "-o", "ControlMaster=no")
         words = ["-o", f"ControlPath={path}", "-o", "ControlMaster=yes", "-o", "ControlPersist=no"]
-        command = f"sh -c {shlex.quote(_SESSION)}"
+        command = quoted(["sh", "-c", _SESSION])
         self._master = ChildProcess([*self._ssh(), *words, self.host, command])
 
     def _wait(self, master: ChildProcess) -> None:
@@ -198,8 +209,15 @@ def _names_a_socket(path: Path) -> bool:
 
 
 def quoted(words: Sequence[str]) -> str:
-    """The words as a command of any shell that a person may have there."""
-    return shlex.join(words)
+    """The words as a command of any shell that a person may have there: sh, csh, fish."""
+    if all(map(_QUOTABLE.fullmatch, words)):
+        return shlex.join(words)
+    return shlex.join(["sh", "-c", _DECODE, "sh", *map(_encoded, words)])
+
+
+def _encoded(word: str) -> str:
+    content = word.encode("utf-8", "surrogateescape")
+    return "".join(chr(byte) if byte in _UNENCODED else f"+{byte:03o}" for byte in content)
 
 
 def connection_error(host: str, text: str) -> ConnectionLost:
@@ -229,6 +247,7 @@ def connection_error(host: str, text: str) -> ConnectionLost:
         error = UserError(
             f"{host} cannot be reached by ssh: {said}",
             code="ssh-unreachable",
-            hint=f"`ssh {host}` must work in a terminal; then run the command again",
+            hint=f"`ssh {host} true` must end without a question and without an error; where it does "
+            "not come to that, look for what ends or waits in the shell's startup file there",
         )
     return ConnectionLost(error)

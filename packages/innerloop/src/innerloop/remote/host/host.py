@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import posixpath
 import re
-import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import field, replace
@@ -21,6 +19,7 @@ from ...model.settings.remotes import (
     PODMAN,
     RemoteEngine,
     RemoteSetting,
+    is_folder,
     is_host,
     is_name,
 )
@@ -49,6 +48,21 @@ _ASKED: dict[RemoteEngine | None, tuple[str, ...]] = {
 }
 
 
+# What is on stderr if the agent's folder is that of another user of the machine, who could put a
+# program of their own into it.
+_FOREIGN = "belongs to another user"
+_FOLDER = 'f=$0; case $f in "~/"*) f=$HOME/${f#??} ;; esac; '
+_OWN = f'if [ -d "$f" ]; then [ -O "$f" ] || {{ echo "$f {_FOREIGN}" >&2; exit 1; }}; fi; '
+# Its words: the folder, the agent's name in it, the words for the agent.
+_START = f'{_FOLDER}{_OWN}a=$f/$1; shift; exec sh "$a" "$f" "$@"'
+# Its words: the folder, the agent's name in it. Several commands may do it at once.
+_INSTALL = (
+    f'{_FOLDER}umask 077; mkdir -p "$f" || exit 1; {_OWN}chmod go-w "$f" && cat >"$f/$1.$$" && '
+    'mv -f "$f/$1.$$" "$f/$1"'
+)
+_IS_THERE = f'{_FOLDER}test -O "$f/$1"'
+
+
 @dataclass(frozen=True, slots=True)
 class RemoteRef:
     """Where a job is: the name of the machine, its host for ssh, and the agent's folder there.
@@ -62,11 +76,8 @@ class RemoteRef:
 
     def __post_init__(self) -> None:
         """A record of a job may be a stranger's: ssh must not take its words as options."""
-        if not (
-            is_name(self.remote)
-            and (not self.host or is_host(self.host))
-            and self.folder.startswith(("/", "~/"))
-        ):
+        is_known = not self.host or is_host(self.host)
+        if not (is_name(self.remote) and is_known and is_folder(self.folder)):
             raise TypeError("not where a job can be")
 
 
@@ -123,27 +134,24 @@ class RemoteHost:
 
     # The agent's program there.
 
-    def _path(self) -> str:
-        """The agent's path there, as a word of a shell."""
-        path = posixpath.join(self.ref.folder, f"agent-{_script()[1]}.sh")
-        return _word(path)
-
     def command(self, verb: str, *words: str) -> str:
         """The shell command of a verb."""
-        return f"sh {self._path()} {quoted([self.ref.folder, verb, *words])}"
+        return self._command(_START, verb, *words)
+
+    def _command(self, script: str, *words: str) -> str:
+        """The shell command of a script that knows the agent's folder."""
+        return quoted(["sh", "-c", script, self.ref.folder, f"agent-{_script()[1]}.sh", *words])
 
     def install(self) -> None:
         """Put the agent there, unless it is."""
         if self._is_installed:
             return
-        if not self.connection.run(f"test -f {self._path()}").ok:
+        if not self.connection.run(self._command(_IS_THERE)).ok:
             self._install()
         self._is_installed = True
 
     def _install(self) -> None:
-        folder, new = _word(self.ref.folder), f"{self._path()}.new"
-        command = f"umask 077; mkdir -p {folder} && cat >{new} && mv -f {new} {self._path()}"
-        sent = self.connection.feed(f"sh -c {shlex.quote(command)}", [_script()[0].encode()])
+        sent = self.connection.feed(self._command(_INSTALL), [_script()[0].encode()])
         if not sent.ok:
             raise self.error(sent.err, "the agent cannot be installed")
 
@@ -203,6 +211,13 @@ class RemoteHost:
                 where=self.ref.folder,
                 hint=f"`scripts/loop clean --backend {self.backend}` frees what is there, or "
                 "name a folder on another disk with [remote.NAME] folder",
+            )
+        if _FOREIGN in said:
+            return UserError(
+                f"{self.ref.remote}: {what}",
+                code="remote-folder-foreign",
+                where=self.ref.folder,
+                hint="Name a folder of your own with [remote.NAME] folder",
             )
         if _NO_JOB in said:
             return UserError(
@@ -280,13 +295,6 @@ def _state(text: str) -> RemoteJobState:
 
 def setting_ref(setting: RemoteSetting) -> RemoteRef:
     return RemoteRef(setting.name, setting.host, setting.folder)
-
-
-def _word(path: str) -> str:
-    """A path there as a word of a shell; one below the home begins with "~/"."""
-    if path.startswith("~/"):
-        return f'"$HOME"/{shlex.quote(path[2:])}'
-    return shlex.quote(path)
 
 
 def _unmarked(done: CompletedCommand) -> CompletedCommand:

@@ -30,6 +30,7 @@ from ...model.settings.remotes import APPTAINER, DOCKER, NO_ENGINE, RemoteSettin
 from ...runner.debug import CONTAINER_PROGRAMS
 from ...util.errors import UserError
 from ...util.quick_dataclasses import dataclass
+from . import load_samples
 from .facts import HostFacts
 
 
@@ -252,6 +253,8 @@ def scripts(run: Run, planned: Request, site: RemoteSite) -> dict[str, str]:
             if data.copied
         ),
     }
+    found[load_samples.NAME] = load_samples.start_of(planned.gpu)
+    found["load"] = _load_words(planned)
     if planned.secrets:
         found["secrets.sh"] = "".join(_exports(planned.secrets))
     if run.job.timeout:
@@ -262,6 +265,14 @@ def scripts(run: Run, planned: Request, site: RemoteSite) -> dict[str, str]:
         if container.starter is None:
             found["stop.sh"] = _stop_script(container)
     return found
+
+
+def _load_words(planned: Request) -> str:
+    """Whose load the agent reads: the engine and the container, or "-" for processes; of GPUs, too?"""
+    container = planned.container
+    is_process = container is None or container.starter is not None
+    words = ("-", "-") if container is None or is_process else (container.program, container.name)
+    return f"{' '.join(words)} {'yes' if planned.gpu.use else 'no'}\n"
 
 
 def _exports(values: Mapping[str, str]) -> list[str]:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ...model.workspace import Workspace
     from ..base import RemoteItem
     from .host import RemoteHost, RemoteJobState, RemoteRef
+    from .outputs import Downloaded
     from .run import HostRun
 
 
@@ -226,23 +227,30 @@ class HostMachine:
         return before, self.status(job).status
 
     def fetch(self, job: str, into: str, output: str = "") -> Fetched:
-        from . import outputs
+        from ...util import console
+        from . import load_samples, outputs
         from .follow import retried
 
         name = self._job(job)
         if parts := self.host.state(name).parts:
             return self._fetch_parts(job, into, output, parts)
 
-        def fetch() -> tuple[RemoteJobState, tuple[int, int]]:
+        def fetch() -> tuple[RemoteJobState, Downloaded]:
             found = outputs.download(self.host, name, self.root / into, output)
             state = self.host.state(name)
             if not state.is_open and not output:
                 self._keep_log(name, into)
+                load_samples.fetch(self.host, name, state, self.root / into)
+            if not state.is_open and found.incomplete:
+                raise found.error(self.host, name)
+            if not state.is_open and not output:
                 self.host.has_fetched(name)
             return state, found
 
         state, found = retried(self.host, fetch)
-        return Fetched(self._status(state, job), *found)
+        for line in found.incomplete:
+            console.say(f"{self.remote}: {line}")
+        return Fetched(self._status(state, job), found.files, found.size)
 
     def _fetch_parts(
         self, job: str, into: str, output: str, parts: Mapping[str, RemoteJobState]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import posixpath
+import re
 import tarfile
 from collections.abc import Iterator
 from contextlib import suppress
@@ -13,13 +14,39 @@ from typing import IO, cast
 from ...history.recorder import FOLDER
 from ...util import console, files
 from ...util.errors import UserError
+from ...util.quick_dataclasses import dataclass
 from .host import RemoteHost
 
 _CHUNK = 1 << 20
+# The agent's exit code for an archive in which files are missing, or that changed meanwhile.
+INCOMPLETE = 3
+_SHOWN = 5
 
 
-def download(host: RemoteHost, job: str, into: Path, output: str = "") -> tuple[int, int]:
-    """Write the job's outputs, or one of them, below `into`; the number of files and of bytes.
+@dataclass(frozen=True, slots=True)
+class Downloaded:
+    """The number of files and of bytes that have arrived.
+
+    `incomplete` says which files were not read as they are: a job that runs changes them.
+    """
+
+    files: int
+    size: int
+    incomplete: tuple[str, ...] = ()
+
+    def error(self, host: RemoteHost, job: str) -> UserError:
+        return UserError(
+            f"not all outputs of {job} have arrived from {host.ref.remote}: "
+            + "; ".join(self.incomplete[:_SHOWN]),
+            code="outputs-incomplete",
+            where=job,
+            hint="They are kept there: correct what is named above, then `scripts/loop download "
+            f"{job.rpartition('/')[2]}`",
+        )
+
+
+def download(host: RemoteHost, job: str, into: Path, output: str = "") -> Downloaded:
+    """Write the job's outputs, or one of them, below `into`.
 
     Each file is whole or not there. ConnectionLost if the connection ends on the way: the same call
     again brings the rest. What leads out of the folder is left out and named.
@@ -44,15 +71,19 @@ def download(host: RemoteHost, job: str, into: Path, output: str = "") -> tuple[
                 raise
         while stream.chunk():
             pass  # what fills up the last block
-        if stream.code() != 0:
+        incomplete: tuple[str, ...] = ()
+        if stream.code() == INCOMPLETE and "tar" in stream.errors:
+            lines = (line.strip() for line in stream.errors.splitlines())
+            incomplete = tuple(line for line in lines if line) or ("tar failed",)
+        elif stream.code() != 0:
             raise host.lost(stream)
-    return count, size
+    return Downloaded(count, size, incomplete)
 
 
 def _write(archive: tarfile.TarFile, member: tarfile.TarInfo, into: Path) -> int | None:
     """Write a file, and return its bytes; None for what is no file."""
     name = _name(member.name)
-    if name is None:
+    if name is None or _has_link(into, posixpath.dirname(name)):
         console.say(f"{member.name!r} of the outputs leads out of their folder: left out")
         return None
     if not name or name.split("/")[0] == FOLDER:
@@ -66,9 +97,11 @@ def _write(archive: tarfile.TarFile, member: tarfile.TarInfo, into: Path) -> int
         files.write_stream(path, _chunks(content), executable=bool(member.mode & 0o100))
         return member.size
     elif member.islnk():
-        if target := _name(member.linkname):
+        target = _name(member.linkname)
+        if target and not _has_link(into, target) and (into / target).is_file():
             files.copy(into / target, path)
             return path.stat().st_size
+        console.say(f"{name} of the outputs is a file that has not come: left out")
     elif member.issym():
         _link(path, name, member.linkname)
     return None
@@ -87,10 +120,18 @@ def _name(text: str) -> str | None:
     return "" if path == "." else path
 
 
+def _has_link(folder: Path, name: str) -> bool:
+    """Whether a link is on the way: an archive of a folder has nothing behind its links."""
+    parts = name.split("/") if name else []
+    return any((folder / "/".join(parts[: end + 1])).is_symlink() for end in range(len(parts)))
+
+
 def _link(path: Path, name: str, target: str) -> None:
     """Links within the outputs stay links; where this machine has none, they are left out."""
     inside = _name(posixpath.join(posixpath.dirname(name), target))
-    if target.startswith("/") or inside is None:
+    # A ".." behind another link would lead to where that leads.
+    has_detour = re.search(r"(?:^|/)(?!\.\.?/)[^/]+/+(?:\./+)*\.\.(?:/|$)", target) is not None
+    if target.startswith("/") or inside is None or has_detour:
         console.say(f"the link {name} of the outputs leads out of their folder: left out")
         return
     if os.path.lexists(path):

@@ -34,7 +34,7 @@ from .. import suspects as suspects_
 from ..base import MachineGroups
 from ..snapshot import Snapshot
 from ..submission_store import SENDING, SENT, UNSENT, SubmittedJob
-from . import environments, job_request, outputs, transfer
+from . import environments, job_request, load_samples, outputs, transfer
 from .connection import ConnectionLost
 from .facts import HostFacts
 from .follow import Interruptions, JobFollower, job_status, retried
@@ -237,7 +237,7 @@ class HostRun:
             if record is not None:
                 status = job_status(state, run.id, run.experiment.name, self.title)
                 submission_store.update(self.root, record, status=status.status)
-            self._fetched(host, run, job)
+            self._fetched(host, run, job, state)
         except ConnectionLost as error:
             if record is None:
                 raise
@@ -437,10 +437,12 @@ class HostRun:
     def _await_start(self, host: RemoteHost, job: str, name: str) -> None:
         """Wait while the job waits in a queue. Here there is none."""
 
-    def _fetched(self, host: RemoteHost, run: Run, job: str) -> None:
+    def _fetched(self, host: RemoteHost, run: Run, job: str, state: RemoteJobState) -> None:
         into = files.make_folder(self.root / run.outputs)
-
-        retried(host, lambda: outputs.download(host, job, into))
+        found = retried(host, lambda: outputs.download(host, job, into))
+        retried(host, lambda: load_samples.fetch(host, job, state, into))
+        if found.incomplete:
+            raise found.error(host, job)
         host.has_fetched(job)
 
 

@@ -13,8 +13,10 @@ import os
 import shlex
 import tarfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
+from typing import IO
 
 from ...util import files, json_records, process
 from ...util.cache_folder import cache_folder
@@ -76,14 +78,21 @@ def tree_of(title: str, snapshot: Snapshot, known: KnownHashes | None = None) ->
 def tree_of_folder(title: str, folder: Path, names: Iterable[str] | None = None) -> RemoteTree:
     """The tree of a folder of this machine: of all files, or of those with these paths in it."""
     paths = sorted(_walk(folder)) if names is None else sorted(names)
-    found = ((path, str(folder / path), (folder / path).stat().st_size) for path in paths)
+    found = ((path, str(folder / path), _size(folder / path)) for path in paths)
     return _tree(title, found, KnownHashes())
 
 
 def tree_of_texts(title: str, texts: Mapping[str, Path]) -> RemoteTree:
     """The tree of files of this machine by their paths in it."""
-    found = ((path, str(file), file.stat().st_size) for path, file in sorted(texts.items()))
+    found = ((path, str(file), _size(file)) for path, file in sorted(texts.items()))
     return _tree(title, found, KnownHashes())
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError as error:
+        raise _unreadable(str(path), error) from error
 
 
 def _walk(folder: Path) -> Iterator[str]:
@@ -138,12 +147,7 @@ class KnownHashes:
                 self._has_new = True
             return f"{entry[2]}{runs}"
         except OSError as error:
-            raise UserError(
-                f"cannot read the file: {(error.strerror or '').lower()}",
-                code="file-unreadable",
-                where=source,
-                hint="Check its owner and permissions, or exclude it in .amlignore",
-            ) from error
+            raise _unreadable(source, error) from error
 
     def keep(self) -> None:
         """Write what was hashed anew; without the cache, the next run only reads it again."""
@@ -286,15 +290,45 @@ def archive(
     for entry in entries:
         yield header(entry.blob, entry.size, entry.mode)
         left = entry.size
-        with open(entry.source, "rb") as file:
-            while left and (chunk := file.read(min(_CHUNK, left))):
-                left -= len(chunk)
-                total += len(chunk)
-                yield chunk
-                report(total)
-        yield bytes(left)
+        for chunk in _content(entry.source, left):
+            left -= len(chunk)
+            total += len(chunk)
+            yield chunk
+            report(total)
+        while left:
+            yield bytes(min(_CHUNK, left))
+            left -= min(_CHUNK, left)
         yield bytes(-entry.size % tarfile.BLOCKSIZE)
     yield bytes(2 * tarfile.BLOCKSIZE)
+
+
+def _content(source: str, size: int) -> Iterator[bytes]:
+    """At most so many bytes of a file; nothing if it is gone by now."""
+    with suppress(FileNotFoundError), _read(source) as file:
+        while size and (chunk := file.read(min(_CHUNK, size))):
+            size -= len(chunk)
+            yield chunk
+
+
+@contextmanager
+def _read(source: str) -> Iterator[IO[bytes]]:
+    """The file, opened. UserError if it cannot be read, FileNotFoundError if it is gone."""
+    try:
+        with open(source, "rb") as file:
+            yield file
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise _unreadable(source, error) from error
+
+
+def _unreadable(source: str, error: OSError) -> UserError:
+    return UserError(
+        f"cannot read the file: {(error.strerror or '').lower()}",
+        code="file-unreadable",
+        where=source,
+        hint="Check its owner and permissions, or exclude it in .amlignore",
+    )
 
 
 def header(name: str, size: int, mode: int = 0o644) -> bytes:
