@@ -73,6 +73,13 @@ export -f task
 
 timeout --kill-after=30 90 srun --quiet --kill-on-bad-exit=1 --mpi=pmix bash -c task
 code=$?
+# srun says 0 of tasks whose node is gone; then Slurm knows how the job ended.
+if [ "$code" = 0 ]; then
+    case $(scontrol --oneliner show job "$SLURM_JOB_ID" 2>/dev/null) in
+        *JobState=RUNNING* | '') ;;
+        *) exit 1 ;;
+    esac
+fi
 if [ "$code" != 0 ] && [ $(($(date +%s) - begun + 5)) -ge 90 ]; then
     code=124  # the time limit
     : >"$job/overtime"

@@ -257,7 +257,7 @@ def test_node_that_goes_down_is_said(place: Workspace, cluster: SlurmCluster) ->
             assert until(lambda: "Failed" in place.loop("status", name).out, 120)
             assert "(NODE_FAIL)" in place.loop("status", name).out
         finally:
-            cluster.run("scontrol", "update", node, "state=resume")
+            cluster.run("scontrol", "update", node, "state=idle")
     assert until(lambda: cluster.run("sinfo", "--noheader", "-o", "%T").split()[0] == "idle", 120)
 
 

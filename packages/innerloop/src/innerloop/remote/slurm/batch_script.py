@@ -131,6 +131,13 @@ def _lines(job: BatchJob) -> Iterator[str]:
     yield ""
     yield _srun(job)
     yield "code=$?"
+    yield "# srun says 0 of tasks whose node is gone; then Slurm knows how the job ended."
+    yield """if [ "$code" = 0 ]; then"""
+    yield """    case $(scontrol --oneliner show job "$SLURM_JOB_ID" 2>/dev/null) in"""
+    yield "        *JobState=RUNNING* | '') ;;"
+    yield "        *) exit 1 ;;"
+    yield "    esac"
+    yield "fi"
     limit = _limit(job)
     if limit is not None:
         yield f'if [ "$code" != 0 ] && [ $(($(date +%s) - begun + {_OFF})) -ge {limit} ]; then'
