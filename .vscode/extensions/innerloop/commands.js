@@ -5,7 +5,6 @@
 const fs = require("fs");
 const path = require("path");
 const vscode = require("vscode");
-const {isRunning} = require("./experiments");
 
 /** @typedef {import("./experiments").Item} Item */
 /** @typedef {import("./experiments").Run} Run */
@@ -160,7 +159,7 @@ class Commands {
 
     /** @param {Item | undefined} item @param {(run: Run) => unknown} act */
     async _withRun(item, act) {
-        const run = item?.kind === "run" ? item.run : this.live.state.runs.filter(isRunning).pop();
+        const run = item?.kind === "run" ? item.run : this.live.running.pop();
         if (run) await act(run);
         else vscode.window.showInformationMessage("No run goes on.");
     }

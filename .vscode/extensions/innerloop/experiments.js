@@ -105,9 +105,7 @@ function facts(run) {
     ];
     for (const [title, values] of /** @type {const} */ ([["inputs", run.inputs], ["scores", run.scores]])) {
         lines.push("", title);
-        for (const name of Object.keys(values || {}).sort()) {
-            lines.push(`    ${name} = ${short((values || {})[name])}`);
-        }
+        for (const name of Object.keys(values || {}).sort()) lines.push(`    ${name} = ${short((values || {})[name])}`);
     }
     return lines.join("\n") + "\n";
 }
@@ -227,9 +225,7 @@ function jobItem(job) {
 /** @param {Outdated} outdated */
 function outdatedItem(outdated) {
     const row = leaf(keyOf({kind: "outdated", outdated}), `${outdated.kind} is outdated`, ["history", "charts.yellow"]);
-    row.description = outdated.changed.join(", ");
-    row.contextValue = "outdated";
-    return row;
+    return Object.assign(row, {description: outdated.changed.join(", "), contextValue: "outdated"});
 }
 
 module.exports = {ExperimentsView, aboutRun, below, duration, facts, hasEnded, iconOf, isRunning, scoreOf, timeOf};

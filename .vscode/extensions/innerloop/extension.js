@@ -9,7 +9,7 @@ const {Commands} = require("./commands");
 const {RunDocuments, SCHEME} = require("./documents");
 const {ExperimentsView} = require("./experiments");
 const jobFile = require("./job_file");
-const {Launches, TYPE} = require("./launches");
+const {Launches, TYPE, offerEnvironment} = require("./launches");
 const {LiveState} = require("./live_state");
 const {RunStatus, RunsPage} = require("./runs_page");
 const testsPanel = require("./tests_panel");
@@ -42,6 +42,7 @@ exports.activate = context => {
         new RunStatus(live),
         vscode.workspace.registerTextDocumentContentProvider(SCHEME, documents),
         vscode.debug.registerDebugConfigurationProvider(TYPE, launches, vscode.DebugConfigurationProviderTriggerKind.Dynamic),
+        offerEnvironment(launches),
         ...new Commands(tool, live, documents, page, launches).register(),
         // A task may have changed anything: what it built is no longer outdated.
         vscode.tasks.onDidEndTaskProcess(() => live.refreshAll()),

@@ -84,7 +84,6 @@ class JobFiles {
     check(document, pause = PAUSE) {
         const key = document.uri.toString();
         clearTimeout(this.waiting.get(key));
-        this.waiting.delete(key);
         if (!this.isChecked(document)) return this.forget(document);
         this.waiting.set(key, setTimeout(() => this._check(document), pause));
     }

@@ -15,6 +15,8 @@ const vscode = require("vscode");
 const TYPE = "innerloop";
 // What the tool prints once the debugger listens.
 const READY = /^innerloop: ready for the debugger/m;
+// The exit code of start/sitecustomize.py: this window's Python lacks a package of the program.
+const LACKS_PACKAGE = 78;
 
 /** The whole command line. @param {Debugged} what @param {number} port */
 const argvOf = ({kind, target, words, rest}, port) =>
@@ -99,7 +101,8 @@ class Launches {
             const answer = fs.promises.readFile(file, "utf8").then(text => this.tool.lenses(file, text));
             const lenses = (await answer.catch(() => undefined))?.lenses.filter(lens => lens.actions.includes("debug")) || [];
             return ["", ...(machines || [])].flatMap(machine => (lenses.length ? lenses : [{what: "", words: []}]).map(({what, words}) =>
-                configurationOf([experiment, what].filter(Boolean).join(": ") + (machine && ` on ${machine}`), {kind: "run", target: experiment, words: machine ? [...words, "--backend", machine] : words})));
+                configurationOf([experiment, what].filter(Boolean).join(": ") + (machine && ` on ${machine}`),
+                    {kind: "run", target: experiment, words: machine ? [...words, "--backend", machine] : words})));
         });
         return (await Promise.all(all)).flat();
     }
@@ -116,4 +119,17 @@ class Launches {
     }
 }
 
-module.exports = {DebugTerminal, Launches, TYPE, argvOf};
+/** Offers the environment of the experiment where this window's Python lacks a package. @param {Launches} launches */
+const offerEnvironment = launches => vscode.debug.registerDebugAdapterTrackerFactory("debugpy", {
+    createDebugAdapterTracker: ({configuration: {name, request, program, cwd}}) => ({
+        /** @param {{event?: string, body?: {exitCode?: number}}} message */
+        async onDidSendMessage({event, body}) {
+            if (request !== "launch" || event !== "exited" || body?.exitCode !== LACKS_PACKAGE) return;
+            const target = path.relative(launches.tool.root, program || cwd);
+            const said = "This window's Python lacks a package of the program: the terminal names it.";
+            if (await vscode.window.showWarningMessage(said, "Debug in Its Environment")) await launches.debug(name, {kind: "run", target});
+        },
+    }),
+});
+
+module.exports = {DebugTerminal, Launches, TYPE, argvOf, offerEnvironment};

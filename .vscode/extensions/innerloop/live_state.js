@@ -51,6 +51,11 @@ class LiveState {
         this.isDisposed = false;
     }
 
+    /** The runs that go on, oldest first. */
+    get running() {
+        return this.state.runs.filter(isRunning);
+    }
+
     /** Reads parts of the state once more, after what is being read now; several calls count as one. @param {Part[]} parts */
     refresh(parts = PARTS) {
         const isWaiting = this.dirty.size > 0;
@@ -119,7 +124,6 @@ class LiveState {
     /** Watches what begins and ends, and the folders in which runs that go on write. */
     _watch() {
         const slugs = new Set(this.state.runs.map(run => run.folder.split("/")[1]));
-        const going = this.state.runs.filter(isRunning);
         /** @type {Map<string, Part>} */ const wanted = new Map([
             [".innerloop/running", "runs"],
             [".innerloop/jobs", "jobs"],
@@ -128,15 +132,13 @@ class LiveState {
         ]);
         for (const slug of slugs) wanted.set(`outputs/${slug}`, "runs");
         for (const one of this.state.experiments) wanted.set(one.folder || `src/${one.experiment}`, "experiments");
-        for (const run of going) wanted.set(run.folder, "runs").set(`${run.folder}/.run`, "runs");
+        for (const run of this.running) wanted.set(run.folder, "runs").set(`${run.folder}/.run`, "runs");
         for (const [folder, watcher] of this.watched) {
             if (wanted.has(folder)) continue;
             watcher.dispose();
             this.watched.delete(folder);
         }
-        for (const [folder, part] of wanted) {
-            if (!this.watched.has(folder)) this.watched.set(folder, this._watcher(folder, part));
-        }
+        for (const [folder, part] of wanted) this.watched.has(folder) || this.watched.set(folder, this._watcher(folder, part));
     }
 
     /**

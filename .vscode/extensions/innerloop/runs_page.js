@@ -4,11 +4,11 @@
 
 const crypto = require("crypto");
 const vscode = require("vscode");
-const {aboutRun, isRunning} = require("./experiments");
+const {aboutRun} = require("./experiments");
 
-/** The tool's page for a webview: it loads nothing, and no script runs but the page's own. @param {string} html @param {string} nonce */
+/** The tool's page for a webview: it loads nothing (images are in it), and no script runs but the page's own. @param {string} html @param {string} nonce */
 function guarded(html, nonce) {
-    const policy = `default-src 'none'; style-src 'unsafe-inline'; script-src 'nonce-${nonce}'`;
+    const policy = `default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'nonce-${nonce}'`;
     const head = `<meta http-equiv="Content-Security-Policy" content="${policy}">`;
     // Everything of a workspace is escaped in the page: its tags are the template's.
     const [start, ...scripts] = html.split("<script>");
@@ -73,34 +73,22 @@ class RunStatus {
         live.onDidChange(() => this._update());
     }
 
-    /** The newest run that goes on. */
-    get run() {
-        return this.live.state.runs.filter(isRunning).pop();
-    }
-
     _update() {
-        const run = this.run;
+        const run = this.live.running.pop();
         vscode.commands.executeCommand("setContext", "innerloop.running", Boolean(run));
-        if (!run) {
-            clearInterval(this.clock);
-            this.clock = undefined;
-            this.item.hide();
-            this.stop.hide();
-            return;
-        }
+        for (const item of [this.item, this.stop]) run ? item.show() : item.hide();
         this._write();
-        this.item.show();
-        this.stop.show();
+        clearInterval(this.clock);
         // Only the time: nothing is asked of the tool.
-        this.clock ??= setInterval(() => this._write(), 1000);
+        this.clock = run && setInterval(() => this._write(), 1000);
     }
 
     _write() {
-        const run = this.run;
+        const running = this.live.running;
+        const run = running.at(-1);
         if (!run) return;
-        const others = this.live.state.runs.filter(isRunning).length - 1;
         const about = aboutRun(run, Date.now()).replace(/^running · /, "");
-        this.item.text = `$(loading~spin) ${run.experiment} ${about}${others ? ` and ${others} more` : ""}`;
+        this.item.text = `$(loading~spin) ${run.experiment} ${about}${running.length > 1 ? ` and ${running.length - 1} more` : ""}`;
         this.item.tooltip = `${run.run}: show its log`;
     }
 

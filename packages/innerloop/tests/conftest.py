@@ -290,7 +290,7 @@ LACKING = {
 # What tells the tool where it runs. A test that is about one of them sets it.
 OF_THE_CALLER = (
     *("INNERLOOP_EXPERIMENT", "VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME"),
-    *("CI", "TF_BUILD", "GITHUB_ACTIONS", "CODESPACES", "REMOTE_CONTAINERS"),
+    *("CI", "TF_BUILD", "GITHUB_ACTIONS", "CODESPACES", "CODESPACE_NAME", "REMOTE_CONTAINERS"),
     *("NO_COLOR", "FORCE_COLOR", "BROWSER", "AZURE_TENANT_ID", "KUBECONFIG"),
 )
 

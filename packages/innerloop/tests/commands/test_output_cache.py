@@ -1,14 +1,21 @@
-"""`loop list` and `loop check` replay their output while nothing that they read has changed."""
+"""`loop list`, `check` and `sync` replay their output while nothing that they read has changed."""
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
+import subprocess
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from innerloop.cli import output_cache
+from innerloop.sync import engine
+from innerloop.workspace.loader import WorkspaceFiles
 from tests.support import Answer, Workspace
 
 JOB = "inputs:\n  images:\n    type: uri_folder\n    path: ../../data/pictures\n"
@@ -27,6 +34,9 @@ def cached(workspace: Workspace) -> Workspace:
 
 def settled(workspace: Workspace, command: str) -> Answer:
     """The command's answer, after which there is an entry."""
+    if command == "sync":
+        workspace.loop(command)  # the first one writes, and keeps nothing
+        assert not entries(workspace, command)
     time.sleep(0.15)
     answer = workspace.loop(command)
     assert entries(workspace, command), answer.err
@@ -49,7 +59,7 @@ def replays(workspace: Workspace, command: str) -> bool:
     return True
 
 
-@pytest.mark.parametrize("command", ["list", "check"])
+@pytest.mark.parametrize("command", ["list", "check", "sync"])
 def test_unchanged_workspace_replays_output_and_exit_code(cached: Workspace, command: str) -> None:
     first = settled(cached, command)
     assert replays(cached, command)
@@ -110,3 +120,188 @@ def test_links_out_of_src_and_unreadable_entries_are_not_trusted(cached: Workspa
     time.sleep(0.15)
     cached.loop("check")
     assert not entries(cached, "check")
+
+
+@pytest.fixture
+def in_process(workspace: Workspace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A workspace whose files are generated, for caching in this process."""
+    cache = tmp_path / "cache"
+    monkeypatch.setenv("INNERLOOP_CACHE", str(cache))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in [name for name in os.environ if name.startswith("GIT_CONFIG")]:
+        monkeypatch.delenv(name)  # with settings of unknown files nothing is kept
+    monkeypatch.setattr(output_cache, "SETTLED_NS", 0)
+    monkeypatch.setattr(output_cache, "PACKAGE", cache)  # as installed: its files do not count
+    for name in ("consulted", "places", "searched"):
+        monkeypatch.setattr(WorkspaceFiles, name, set())
+    workspace.add("tiny", "import sys\n", job=JOB)
+    subprocess.run(["git", "init", "--quiet", "--template=", str(workspace.root)], check=True)
+    (workspace.root / "scripts").unlink()  # the repository's own: files here are changed
+    workspace.write("scripts/loop-requirements.txt", "innerloop==1\n")
+    engine.sync(workspace.root)
+    WorkspaceFiles.searched.clear()
+    return workspace.root
+
+
+def runs(root: Path, run: Callable[[], int] = lambda: 0) -> bool:
+    """Whether a sync runs: nothing of it is replayed."""
+    called = []
+
+    def note() -> int:
+        called.append(1)
+        return run()
+
+    output_cache.replay_or_run(root, ["sync"], note)
+    return bool(called)
+
+
+def sync(root: Path) -> int:
+    assert not engine.sync(root).changes
+    return 0
+
+
+def link_folder(path: Path) -> None:
+    """The same files, by a link in the place of their folder."""
+    path.parent.rename(path.parent.with_name("moved"))
+    path.parent.symlink_to("moved")
+
+
+def link_file(path: Path) -> None:
+    other = path.with_name("moved")
+    path.rename(other)
+    path.symlink_to(other)
+
+
+def put_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def keep_time_and_size(path: Path) -> None:
+    before = path.stat()
+    path.write_bytes(path.read_bytes().swapcase())
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+CHANGES_OF_A_FILE: dict[str, Callable[[Path], object]] = {
+    "content": keep_time_and_size,
+    "mode": lambda path: path.chmod(path.stat().st_mode ^ 0o100),
+    "removed": lambda path: path.unlink(),
+    "link": link_file,
+    "link in the place of its folder": link_folder,
+    "folder in its place": put_folder,
+}
+
+
+def paths_of(entry: Path, root: Path) -> Iterator[str]:
+    """The files of a workspace that an entry depends on, outside of src/."""
+    for path in json.loads(entry.read_bytes())["elsewhere"]:
+        if not os.path.isabs(path):
+            yield path
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links and modes of POSIX")
+def test_sync_runs_after_any_change_of_a_file_that_it_reads_or_writes(
+    in_process: Path, tmp_path: Path
+) -> None:
+    assert runs(in_process, lambda: sync(in_process)) and not runs(in_process)
+    (entry,) = (tmp_path / "cache" / "output").glob("*-sync.json")
+    paths = [path for path in paths_of(entry, in_process) if (in_process / path).is_file()]
+    assert {".vscode/tasks.json", ".innerloop/state.json", "AGENTS.md"} <= set(paths)
+    kept = tmp_path / "kept"
+    in_process.rename(kept)
+    for path in paths:
+        for kind, change in CHANGES_OF_A_FILE.items():
+            if "/" not in path and "its folder" in kind:
+                continue
+            shutil.copytree(kept, in_process, symlinks=True)
+            assert runs(in_process) and not runs(in_process)
+            change(in_process / path)
+            assert runs(in_process), (path, kind)
+            shutil.rmtree(in_process)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        ".devcontainer.json",
+        ".git/MERGE_HEAD",
+        ".git/rebase-merge/onto",
+        ".devcontainer/new/devcontainer.json",
+        "src/other/environment/Dockerfile",
+    ],
+)
+def test_sync_runs_after_a_file_appears_that_it_looks_for(in_process: Path, path: str) -> None:
+    assert runs(in_process, lambda: sync(in_process)) and not runs(in_process)
+    if path == ".devcontainer/new/devcontainer.json":  # not one that a sync makes
+        (in_process / path).parent.mkdir(parents=True)
+        (in_process / path).write_text("{}")
+        assert not runs(in_process)
+        return
+    (in_process / path).parent.mkdir(parents=True, exist_ok=True)
+    (in_process / path).write_text("{}")
+    assert runs(in_process)
+
+
+def test_sync_runs_where_its_lock_or_the_repository_is_gone(in_process: Path) -> None:
+    assert runs(in_process, lambda: sync(in_process)) and not runs(in_process)
+    (in_process / engine.LOCK).unlink()
+    assert runs(in_process, lambda: sync(in_process)) and not runs(in_process)
+    shutil.rmtree(in_process / ".git")
+    assert runs(in_process)
+
+
+def test_sync_that_changes_something_or_is_in_a_merge_is_not_kept(in_process: Path) -> None:
+    (in_process / "AGENTS.md").write_text("")
+    engine.plan(in_process)
+    (in_process / ".git" / "MERGE_HEAD").write_text("0" * 40)
+    assert runs(in_process, lambda: len(engine.plan(in_process).problems))
+    assert runs(in_process)
+
+
+def test_file_that_changes_while_a_command_runs_is_not_kept(in_process: Path) -> None:
+    def edited_meanwhile() -> int:
+        sync(in_process)
+        time.sleep(0.02)  # a clock tick of the file system
+        (in_process / "AGENTS.md").write_text("edited")
+        return 0
+
+    assert runs(in_process, edited_meanwhile) and runs(in_process)
+
+
+OPENED = """
+import json, os, sys
+root, seen = sys.argv[1], []
+from innerloop.cli.main import main
+def note(event, args):
+    if event in ("open", "os.scandir"):
+        seen.append(str(args[0]))
+sys.addaudithook(note)
+sys.argv = [os.path.join(root, "scripts", "loop"), "sync"]
+code = main(["sync"])
+print(json.dumps([code, seen]))
+"""
+
+
+def test_sync_opens_nothing_that_an_entry_does_not_name(in_process: Path, tmp_path: Path) -> None:
+    """By its name alone: generated files are opened relative to their folders."""
+    assert runs(in_process, lambda: sync(in_process))
+    (entry,) = (tmp_path / "cache" / "output").glob("*-sync.json")
+    kept = json.loads(entry.read_bytes())
+    rows = (str(row[0]) for row in kept["key"] if row)
+    known = {os.path.basename(path) for path in (*kept["elsewhere"], *kept["places"], *rows)}
+    known |= {"src", "changing", "writing", in_process.name}  # what a kill left is looked for first
+    shutil.rmtree(tmp_path / "cache")
+    argv = [sys.executable, "-c", OPENED, str(in_process)]
+    package = str(Path(engine.__file__).parent.parent)
+    env = {**os.environ, "PYTHONPATH": os.path.dirname(package)}
+    done = subprocess.run(argv, capture_output=True, text=True, env=env)
+    assert done.returncode == 0, done.stderr
+    code, seen = json.loads(done.stdout.splitlines()[-1])
+    libraries = (sys.base_prefix, sys.prefix, package, str(tmp_path / "cache"))
+    opened = {path for path in seen if not path.startswith(libraries) and not path.isdigit()}
+    assert code == 0 and "tasks.json" in {os.path.basename(path) for path in opened}
+    unknown = {
+        path for path in opened if os.path.basename(path) not in known and "-sync.json" not in path
+    }
+    assert not unknown

@@ -121,8 +121,10 @@ class Session:
         message = self._wait(lambda m: m["type"] == "event" and m["event"] == name, f"event {name}")
         return dict(message.get("body") or {})
 
-    def begin(self, configuration: Json, breakpoints: Breakpoints) -> None:
-        """From F5 to the running program, with breakpoints set."""
+    def begin(
+        self, configuration: Json, breakpoints: Breakpoints, exceptions: Sequence[str] = ()
+    ) -> None:
+        """From F5 to the running program, with breakpoints set, and kinds of exceptions."""
         self.ask(
             "initialize",
             clientID="vscode",
@@ -142,7 +144,7 @@ class Session:
                 breakpoints=[{"line": line} for line in lines],
             )
             assert [one["line"] for one in answer["breakpoints"]] == list(lines)
-        self.ask("setExceptionBreakpoints", filters=[])
+        self.ask("setExceptionBreakpoints", filters=list(exceptions))
         self.ask("configurationDone")
         self.answer(begun)
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.editor.dap import Client, resolve, variables
-from tests.support import Workspace
+from tests.support import ROOT, Workspace
 
 TRAIN = """import os
 import sys
@@ -19,6 +19,9 @@ print(sys.argv)
 os.makedirs("outputs", exist_ok=True)
 sys.exit(5)
 """
+
+# Of sitecustomize.py: the program did not start.
+EXIT_CODE = 78
 
 JOB = """command: >-
   python train.py --data ${{inputs.data}} --epochs ${{inputs.epochs}} --name "two words"
@@ -75,3 +78,41 @@ def test_a_change_of_the_job_file_reaches_f5(workspace: Workspace) -> None:
     assert workspace.loop("sync").code == 0
     assert configuration(workspace, "line: train.py")["args"][3] == "3"
     assert workspace.loop("sync", "--check").code == 0
+
+
+NEEDY = """import contextlib
+import sys
+
+try:
+    import not_there_at_all
+except ImportError:
+    print("goes on")
+with contextlib.suppress(ImportError):
+    import neither_is_this
+import helper
+"""
+HELPER = "import sys\n\nimport of_the_image\n"
+
+
+def test_a_missing_package_ends_f5_with_one_sentence(
+    workspace: Workspace, client: Client, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """With the editor's own choice of exceptions: the debugger stops at none of them."""
+    folder = workspace.add("line", NEEDY, job=JOB, toml="[data.data]\ncreate = true\n")
+    workspace.write("src/line/helper.py", HELPER)
+    hook = ".vscode/extensions/innerloop/start/sitecustomize.py"
+    workspace.write(hook, (ROOT / hook).read_text(encoding="utf-8"))
+    assert workspace.loop("sync").code == 0
+    client.begin(
+        configuration(workspace, "line: train.py"), {folder / "train.py": [7]}, ["uncaught"]
+    )
+    thread = client.stopped()
+    assert client.evaluate("sys.modules['os'].environ.get('PYTHONPATH')", thread) == repr(None)
+    client.go_on(thread)
+    assert client.event("exited")["exitCode"] == EXIT_CODE
+    client.event("terminated")
+    said = capfd.readouterr().err.splitlines()
+    assert [line for line in said if "of_the_image" in line] == said[-1:]
+    assert said[-1].startswith("src/line/helper.py:3: error: ")
+    assert "loop run src/line/train.py --debug" in said[-1]
+    assert "Traceback" not in "".join(said)

@@ -20,7 +20,7 @@ from tests.support import Workspace, docker, make_workspace
 
 pytestmark = [pytest.mark.docker, pytest.mark.devcontainer, pytest.mark.network]
 
-THREE = """FROM python:3.11-slim-bookworm AS base
+THREE = """FROM BASE AS base
 FROM base AS dev
 RUN pip install --no-cache-dir --root-user-action=ignore debugpy==1.8.22
 FROM base AS job
@@ -58,13 +58,23 @@ class Opened:
         return Machine("docker", "exec", "-i", self.container)
 
 
-@pytest.fixture(scope="module")
-def dev_container(tmp_path_factory: pytest.TempPathFactory, _tool: None) -> Iterator[Opened]:
+@pytest.fixture(
+    scope="module",
+    params=[
+        "python:3.11-slim-bookworm",
+        # The newest Python and Debian, which the workspace's own container has, too.
+        pytest.param("python:3.13-slim-trixie", marks=pytest.mark.nightly),
+    ],
+)
+def dev_container(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, _tool: None
+) -> Iterator[Opened]:
+    three = THREE.replace("BASE", request.param)
     made = make_workspace(
         tmp_path_factory.mktemp("in") / "our work", share_scripts=False, copy_source=True
     )
-    made.add("line", TRAIN, job=JOB, dockerfile=THREE, toml="[data.data]\ncreate = true\n")
-    made.add("shell", SHELL, job="command: cd . && python train.py\n", dockerfile=THREE)
+    made.add("line", TRAIN, job=JOB, dockerfile=three, toml="[data.data]\ncreate = true\n")
+    made.add("shell", SHELL, job="command: cd . && python train.py\n", dockerfile=three)
     assert made.loop("sync").code == 0
     answer = made.loop("up", "shell", "--json")
     try:

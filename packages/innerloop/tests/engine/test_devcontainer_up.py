@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from innerloop.devcontainers.editor_extension import FOLDER
+from innerloop.sync.render.devcontainer_json import EXTENSION
 from tests.engine import dev
 from tests.support import TINY, Workspace, docker
 
@@ -308,7 +308,7 @@ def test_without_the_cli_and_npx_it_says_how_to_get_it(opened: Workspace, tmp_pa
 
 def test_open_starts_vs_code_in_that_container(opened: Workspace, tmp_path: Path) -> None:
     fake(tmp_path / "bin", "code", f'printf "%s\\n" "$@" > "{tmp_path}/argv"')
-    opened.write(f"{FOLDER}/package.json", "{}")
+    opened.write(f"{EXTENSION}/package.json", "{}")
     path = f"{tmp_path}/bin:{os.environ['PATH']}"
     answer = opened.loop("open", "tiny", env={"PATH": path})
     assert answer.code == 0, answer.err

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from innerloop.sync.render.devcontainer_json import EXTENSION
+from innerloop.sync.render.settings_json import JOB_SCHEMA
 from innerloop.util.network import AUTHORITIES
 from tests.registry import running
 from tests.support import BUILDKIT, ROOT, Workspace, docker, make_workspace
@@ -119,6 +121,8 @@ def test_reopen_in_container_takes_the_layers_as_well(
     pushed = ci.loop("build", "line", "--dev", "--push", env=env)
     content = docker("run", "--rm", pushed.out.strip(), "cat", "/made-once")
     forget(ci, nonce)
+    for path in (JOB_SCHEMA, f"{EXTENSION}/package.json"):
+        colleague.write(path, "{}")
     assert colleague.loop("sync").code == 0
     config = colleague.root / ".devcontainer/line/devcontainer.json"
     assert json.loads(config.read_text())["build"]["cacheFrom"].endswith("/team/images/line:dev")
@@ -132,6 +136,9 @@ def test_reopen_in_container_takes_the_layers_as_well(
     container = json.loads(done.stdout.splitlines()[-1])["containerId"]
     try:
         assert docker("exec", container, "cat", "/made-once") == content
+        # And VS Code's server finds the extension of the workspace.
+        found = "cat ~/.vscode-server/extensions/*/package.json"
+        assert docker("exec", container, "sh", "-c", found) == "{}"
     finally:
         image = docker("inspect", "--format", "{{.Image}}", container).strip()
         tags = docker("image", "inspect", "--format", '{{join .RepoTags " "}}', image).split()

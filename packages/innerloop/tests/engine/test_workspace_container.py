@@ -16,6 +16,8 @@ from pathlib import Path
 
 import pytest
 
+from innerloop.sync.render.devcontainer_json import EXTENSION
+from innerloop.sync.render.settings_json import JOB_SCHEMA
 from tests.support import ROOT, Answer, Workspace, docker, make_workspace
 
 pytestmark = [pytest.mark.docker, pytest.mark.devcontainer, pytest.mark.person]
@@ -50,6 +52,8 @@ def opened(request: pytest.FixtureRequest, _tool: None) -> Iterator[Opened]:
     made = make_workspace(folder / "our work", share_scripts=False, copy_source=True)
     made.add("tiny", WRITES, job=JOB)
     made.write("data/numbers/a.csv", "1,2,3")
+    for file in (JOB_SCHEMA, f"{EXTENSION}/package.json"):
+        made.write(file, "{}")
     synced = made.loop("sync")
     assert synced.code == 0, synced.err
     for name in ("Dockerfile", "entrypoint.sh"):
@@ -78,6 +82,11 @@ def opened(request: pytest.FixtureRequest, _tool: None) -> Iterator[Opened]:
         docker("volume", "rm", *volumes)
         made.clean()
         shutil.rmtree(folder)
+
+
+def test_vs_code_finds_the_extension_there(opened: Opened) -> None:
+    there = "~/.vscode-server/extensions/*/package.json ~/.vscode-remote/extensions/*/package.json"
+    assert opened.exec("sh", "-c", f"cat {there}").out.strip() == "{}{}"
 
 
 def test_a_run_finds_its_data_and_its_outputs_are_the_owners_on_the_host(opened: Opened) -> None:

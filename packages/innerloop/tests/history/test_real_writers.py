@@ -9,7 +9,7 @@ import re
 import subprocess
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from innerloop.history import written_metrics
-from innerloop.util import locked_environments, venvs
+from innerloop.util import locked_environments, ports, venvs
 from tests.support import Started, Workspace, until
 
 TENSORBOARD = """
@@ -63,9 +63,9 @@ def write(group: str, text: str, folder: Path) -> None:
 
 
 @contextmanager
-def served(workspace: Workspace, *words: str) -> Iterator[str]:
+def served(workspace: Workspace, *words: str, **env: str) -> Iterator[str]:
     """The address of a viewer, while it is served."""
-    started: Started = workspace.start(*words)
+    started: Started = workspace.start(*words, env=env)
     try:
         started.wait_for("is ready: ", 300)
         match = re.search(r"is ready: (\S+)", started.text)
@@ -148,9 +148,24 @@ def test_real_mlflow_is_read_and_shows_what_runs_wrote(workspace: Workspace) -> 
         until(lambda: len(post(f"{api}runs/search", body)["runs"]) == 2, 120)
 
 
-def post(url: str, body: dict[str, Any]) -> Any:
-    request = urllib.request.Request(
-        url, json.dumps(body).encode(), {"Content-Type": "application/json"}
-    )
+@pytest.mark.nightly
+def test_real_mlflow_answers_under_the_name_that_codespaces_forwards(workspace: Workspace) -> None:
+    workspace.add("line", "")
+    workspace.write("outputs/line/1/metrics.json", '{"loss": 1.5}')
+    codespace = {"CODESPACE_NAME": "box", ports.DOMAIN: "app.github.dev"}
+    with served(workspace, "mlflow", **codespace) as address:
+        match = re.fullmatch(r"https://(box-(\d+)\.app\.github\.dev)(/\S+)", address)
+        assert match is not None, address
+        host, port, path = match.groups()
+        api = f"http://127.0.0.1:{port}{path}ajax-api/2.0/mlflow/experiments/search"
+        asked = {"Host": host, "Origin": f"https://{host}"}
+        assert post(api, {"max_results": 9}, asked)["experiments"]
+        with pytest.raises(urllib.error.HTTPError):
+            post(api, {"max_results": 9}, {**asked, "Host": "elsewhere.example"})
+
+
+def post(url: str, body: dict[str, Any], headers: Mapping[str, str] = {}) -> Any:
+    headers = {"Content-Type": "application/json", **headers}
+    request = urllib.request.Request(url, json.dumps(body).encode(), headers)
     with urllib.request.urlopen(request, timeout=60) as answer:
         return json.loads(answer.read())

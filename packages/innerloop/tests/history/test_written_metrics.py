@@ -1,4 +1,4 @@
-"""Metrics in the formats of TensorBoard, MLflow, Lightning and Hugging Face's trainer."""
+"""Metrics in the formats of TensorBoard, MLflow, trackio, Lightning and Hugging Face's trainer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from innerloop.history import event_files, mlflow_store, trainer_logs, written_metrics
+from innerloop.history import event_files, sqlite_tables, trainer_logs, written_metrics
 
 NAN, INF = math.nan, math.inf
 
@@ -137,7 +137,7 @@ def test_file_that_is_no_database_of_mlflow(tmp_path: Path, content: bytes, prob
 def test_database_whose_view_never_ends_is_a_problem(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mlflow_store, "MOST_STEPS", 2)
+    monkeypatch.setattr(sqlite_tables, "MOST_STEPS", 2)
     connection = sqlite3.connect(tmp_path / "mlflow.db")
     connection.execute("CREATE TABLE runs (run_uuid TEXT, start_time INTEGER)")
     connection.execute(
@@ -147,6 +147,64 @@ def test_database_whose_view_never_ends_is_a_problem(
     connection.commit()
     connection.close()
     assert "interrupted" in written_metrics.read(tmp_path).problems[0]
+
+
+def trackio(path: Path, rows: list[tuple[str, int, str | bytes]]) -> None:
+    """A project's database, as trackio 0.43 makes it, with its write-ahead log at an end."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA journal_mode = wal")
+    connection.execute(
+        "CREATE TABLE metrics (id INTEGER PRIMARY KEY AUTOINCREMENT, run_id TEXT NOT NULL, "
+        "timestamp TEXT NOT NULL, run_name TEXT NOT NULL, step INTEGER NOT NULL, "
+        "metrics TEXT NOT NULL, log_id TEXT, space_id TEXT)"
+    )
+    connection.executemany(
+        "INSERT INTO metrics (run_id, timestamp, run_name, step, metrics) "
+        "VALUES ('x', '2026-01-02T03:04:05.5+00:00', ?, ?, ?)",
+        rows,
+    )
+    connection.commit()
+    connection.close()
+
+
+def test_trackio_database_has_the_last_run_of_each_metric(tmp_path: Path) -> None:
+    other = '{"_type":"trackio.histogram","bins":[1]}'
+    trackio(
+        tmp_path / "trackio" / "line.db",
+        [
+            ("one", 0, b'{"loss":9,"alone":1}'),
+            ("two", 0, b'{"loss":0.5,"name":"x","flag":true,"in":{"a":{"b":2}}}'),
+            ("two", 7, f'{{"loss":"NaN","top":"-Infinity","h":{other}}}'),
+            ("two", 8, b"[1]"),
+            ("two", 9, b'{"loss'),
+        ],
+    )
+    found = written_metrics.read(tmp_path)
+    loss = found.series["loss"]
+    assert (shown(loss.values), loss.steps) == (["0.5", "nan"], (0, 7))
+    assert loss.times == (1767323045.5,) * 2
+    assert {**found.scores, "loss": 0} == {"loss": 0, "alone": 1, "in/a/b": 2, "top": -INF}
+    # Nothing is made beside what a run left.
+    assert [path.name for path in (tmp_path / "trackio").iterdir()] == ["line.db"]
+
+
+def test_trackio_database_is_read_while_it_is_written(tmp_path: Path) -> None:
+    trackio(tmp_path / "line.db", [("one", 0, '{"loss":2}')])
+    connection = sqlite3.connect(tmp_path / "line.db")
+    connection.execute("UPDATE metrics SET metrics = ?", ('{"loss":1}',))
+    connection.commit()
+    assert (tmp_path / "line.db-wal").exists()
+    assert written_metrics.read(tmp_path).scores == {"loss": 1}
+    connection.close()
+
+
+def test_database_of_another_program_is_not_named(tmp_path: Path) -> None:
+    sqlite3.connect(tmp_path / "cache.db").execute("CREATE TABLE metrics (x)").connection.close()
+    put(tmp_path, "broken.db", b"SQLite format 3\0" + b"\xff" * 5000)
+    put(tmp_path, "trackio/line.db", b"SQLite format 3\0" + b"\xff" * 5000)
+    found = written_metrics.read(tmp_path)
+    assert (found.scores, len(found.problems)) == ({}, 1)
 
 
 TABLE = "epoch,step,train_loss,val_acc\n0,9,1.5,\n0,9,,0.5\n1,19,nan,\n1,1"

@@ -27,7 +27,7 @@ from innerloop.history import report_server
 from innerloop.model.container import APART, ContainerSpec, PublishedPort
 from innerloop.model.run import Request
 from innerloop.runner import debug
-from innerloop.util import gate, peers, process
+from innerloop.util import gate, peers, ports, process
 from innerloop.util.errors import UserError
 from tests.editor.dap import Editor
 from tests.editor.f5 import own_port, started
@@ -586,10 +586,13 @@ def test_the_runs_page_needs_its_address(page: int, path: str, host: str, status
 def test_the_runs_page_is_all_that_is_served(workspace: Workspace) -> None:
     workspace.add("line", "")
     add_model(workspace)
-    shown = workspace.start("runs", "--open", env={"CODESPACES": "true"})
-    shown.wait_for("READY http://127.0.0.1:")
-    url = shown.text.split("READY ")[1].split()[0]
-    port, path = int(url.split(":")[2].split("/")[0]), "/" + url.split("/", 3)[3]
+    codespace = {"CODESPACES": "true", "CODESPACE_NAME": "box", ports.DOMAIN: "app.github.dev"}
+    shown = workspace.start("runs", "--open", env=codespace)
+    shown.wait_for("Ctrl-C ends it")
+    found = re.search(r"READY https://box-(\d+)\.app\.github\.dev(/\S+) \(forwarded", shown.text)
+    assert found is not None, shown.text
+    port, path = int(found[1]), found[2]
+    assert f"from http://127.0.0.1:{port};" in shown.text
     assert get(port, path)[0] == 200 and re.fullmatch(r"/[\w-]{43}/runs.html", path)
     for other in ("/", "/runs.html", "/line/20260101-a/.run/run.json", path + "/../.."):
         assert get(port, other)[0] == 404

@@ -185,8 +185,9 @@ GROUPS = (
     "Model serving",
     "The workspace",
 )
-# Commands whose output depends on the workspace's files alone: see `output_cache`.
-CACHED_COMMANDS = frozenset({"check", "list"})
+# Commands whose output depends on the workspace's files alone, for a sync as long as it changes
+# nothing: see `output_cache`.
+CACHED_COMMANDS = frozenset({"check", "list", "sync"})
 # Commands that only read the workspace: they report a change that was interrupted. All others undo
 # it first, but for those that have nothing to do with a workspace.
 READING_COMMANDS = frozenset(

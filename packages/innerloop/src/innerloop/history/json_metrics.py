@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ..util import json_records
@@ -27,11 +27,15 @@ def read(
     Values that are no metrics, and incomplete lines, are ignored. NaN and infinities are values.
     `names` are those of the two files.
     """
+    return combined(summary, series_in(entries_of(lines or ""), names[1]), names[0])
+
+
+def combined(summary: str | None, lines: Mapping[str, Series], source: str = SUMMARY) -> RunMetrics:
+    """The same of the series that are in the lines; `source` is the file of the summary."""
     values = _mapping(summary)
-    scores, series = _from_summary(values, names[0])
-    sources = dict.fromkeys(scores, names[0])
-    entries = [_mapping(line) for line in (lines or "").splitlines() if line.strip()]
-    series |= series_in([entry for entry in entries if entry], names[1])
+    scores, series = _from_summary(values, source)
+    sources = dict.fromkeys(scores, source)
+    series |= lines
     for name, one in series.items():
         if name in values and values[name] is None:
             scores[name] = math.nan  # as a writer without NaN writes it
@@ -39,6 +43,12 @@ def read(
             scores[name] = one.last  # the summary may have the best value of a curve that diverged
         scores.setdefault(name, one.last)
     return RunMetrics(scores, series, sources)
+
+
+def entries_of(lines: str) -> list[dict[str, Any]]:
+    """The objects in lines; a line that is none has no entry."""
+    entries = (_mapping(line) for line in lines.splitlines() if line.strip())
+    return [entry for entry in entries if entry]
 
 
 def _from_summary(
@@ -63,21 +73,42 @@ _Point = tuple[float, "float | None", float, float]
 
 def series_in(entries: Sequence[Mapping[str, Any]], source: str) -> dict[str, Series]:
     """The series in entries, each of which has the metrics of one step or epoch."""
-    points: dict[str, list[_Point]] = {}
-    for number, entry in enumerate(entries, 1):
-        step = next((entry[key] for key in STEPS if is_number(entry.get(key))), number)
-        epoch = entry["epoch"] if is_number(entry.get("epoch")) else math.nan
-        clock, time = _time(entry)
-        for name, written in entry.items():
-            if name in STEPS or name == clock:
-                continue
-            value = metric_values.value_of(written)
-            if value is not None or written is None:
-                points.setdefault(unicode_text(name), []).append(
-                    (float(step), value, float(epoch), time)
-                )
-    series = {name: _without_gaps(written) for name, written in points.items()}
-    return {name: _series(one, source) for name, one in series.items() if one}
+    return Points().series(source, entries)
+
+
+class Points:
+    """The points of entries that come one after another."""
+
+    def __init__(self) -> None:
+        self._points: dict[str, list[_Point]] = {}
+        self._number = 0
+
+    def add(self, entries: Sequence[Mapping[str, Any]]) -> None:
+        for name, point in self._of(entries):
+            self._points.setdefault(name, []).append(point)
+        self._number += len(entries)
+
+    def series(self, source: str, more: Sequence[Mapping[str, Any]] = ()) -> dict[str, Series]:
+        """The series so far, with the points of more entries, which are not added."""
+        last: dict[str, list[_Point]] = {}
+        for name, point in self._of(more):
+            last.setdefault(name, []).append(point)
+        names = dict.fromkeys([*self._points, *last])
+        points = {name: [*self._points.get(name, ()), *last.get(name, ())] for name in names}
+        curves = {name: _without_gaps(written) for name, written in points.items()}
+        return {name: _series(curve, source) for name, curve in curves.items() if curve}
+
+    def _of(self, entries: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, _Point]]:
+        for number, entry in enumerate(entries, self._number + 1):
+            step = next((entry[key] for key in STEPS if is_number(entry.get(key))), number)
+            epoch = entry["epoch"] if is_number(entry.get("epoch")) else math.nan
+            clock, time = _time(entry)
+            for name, written in entry.items():
+                if name in STEPS or name == clock:
+                    continue
+                value = metric_values.value_of(written)
+                if value is not None or written is None:
+                    yield unicode_text(name), (float(step), value, float(epoch), time)
 
 
 def _time(entry: Mapping[str, Any]) -> tuple[str, float]:
@@ -105,6 +136,8 @@ def _without_gaps(points: Sequence[_Point]) -> list[_Point]:
     null for it, too: a curve that ends with more of them in a row than it has before ends with NaN.
     Entries of one step count as one.
     """
+    if not any(point[1] is None for point in points):
+        return list(points)
     curve: list[_Point] = []
     longest = gap = 0
     for point in points:

@@ -7,19 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from ..util import regular_files
 from ..util.errors import UserError
 from ..util.json_records import unicode_text
-from . import metric_values, run_metrics
+from . import metric_values, run_metrics, sqlite_tables
 from .run_metrics import RunMetrics, Series
 
 FOLDER, DATABASE = "mlruns", "mlflow.db"
 LARGEST = 32_000_000
-# Larger databases are not read (bytes), nor more rows, nor longer (in steps of SQLite's machine).
-LARGEST_DATABASE, MOST_ROWS, MOST_STEPS = 512_000_000, 500_000, 400
-_STEPS = 1_000_000
 
 # A NaN is stored as 0 with a mark. Where several runs have a metric, the one that began last counts.
 _QUERY = """
@@ -96,44 +92,11 @@ def _series(points: Sequence[_Point], source: str) -> Series:
 
 def read_database(folder: Path, name: str) -> RunMetrics:
     """The metrics in a database. Whatever the file contains, this raises nothing."""
-    import sqlite3  # here: few runs have a database
-
-    path = folder / name
-    try:
-        with regular_files.opened(path) as file:
-            is_database = file.read(16) == b"SQLite format 3\0"
-        if not is_database:
-            return RunMetrics()
-        if path.stat().st_size > LARGEST_DATABASE:
-            megabytes = LARGEST_DATABASE // 1_000_000
-            return RunMetrics(problems=(f"{name}: the file is larger than {megabytes} MB",))
-        return run_metrics.of_series(_of_rows(_rows(path), name))
-    except sqlite3.Error as error:
-        if "no such table" in str(error) or "no such column" in str(error):
-            return RunMetrics()  # another program's
-        return RunMetrics(problems=(f"{name}: it cannot be read: {error}",))
-    except UserError as error:
-        return RunMetrics(problems=(f"{name}: {error.what}",))
-    except OSError:
-        return RunMetrics()
+    rows, problems = sqlite_tables.read(folder, name, _QUERY)
+    return run_metrics.of_series(_of_rows(rows, name), problems)
 
 
-def _rows(path: Path) -> list[tuple[Any, ...]]:
-    """The rows of the table of metrics. A stranger's schema runs no function and does not go on long."""
-    import sqlite3
-
-    connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=5)
-    try:
-        steps = iter(range(MOST_STEPS))
-        connection.set_progress_handler(lambda: next(steps, None) is None, _STEPS)
-        connection.execute("PRAGMA trusted_schema = OFF")
-        connection.text_factory = lambda content: content.decode("utf-8", "replace")
-        return connection.execute(_QUERY, (MOST_ROWS,)).fetchall()
-    finally:
-        connection.close()
-
-
-def _of_rows(rows: Sequence[tuple[Any, ...]], name: str) -> dict[str, Series]:
+def _of_rows(rows: sqlite_tables.Rows, name: str) -> dict[str, Series]:
     points: dict[str, tuple[object, list[_Point]]] = {}
     for key, value, is_nan, step, time, run in rows:
         number = metric_values.value_of(float("nan") if is_nan else value)

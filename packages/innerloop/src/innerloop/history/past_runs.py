@@ -310,8 +310,12 @@ def divergence_in(scores: Mapping[str, float]) -> str:
 def differing_inputs(runs: Sequence[PastRun]) -> list[str]:
     """The names of the inputs that were not the same in all runs of an experiment."""
     differing: dict[str, None] = {}
-    for experiment in dict.fromkeys(run.experiment for run in runs):
-        inputs = [run.inputs for run in runs if run.experiment == experiment and run.record]
+    by_experiment: dict[str, list[dict[str, str]]] = {}
+    for run in runs:
+        inputs = by_experiment.setdefault(run.experiment, [])
+        if run.record:
+            inputs.append(run.inputs)
+    for inputs in by_experiment.values():
         for name in dict.fromkeys(name for values in inputs for name in values):
             if len({values.get(name) for values in inputs}) > 1:
                 differing[name] = None

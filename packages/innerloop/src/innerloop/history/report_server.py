@@ -17,14 +17,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qs
 
+from ..util import ports
 from ..util.quick_dataclasses import dataclass
 from . import report, report_files
 from .report_feed import Feed
 
 # Names under which a browser reaches a forwarded port, besides the loopback's. A page of the Internet
 # that made its own name point here would come with that name.
-# Source: GitHub's documentation, "Default environment variables for your codespace".
-_DOMAIN = "GITHUB_CODESPACES_PORT_FORWARDING_DOMAIN"
 _DOMAINS = ("app.github.dev", "devtunnels.ms")
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 PAGE = "runs.html"
@@ -54,8 +53,9 @@ def serve(feed: Feed, title: str, show: Callable[[str], object]) -> int:
     path = f"/{secrets.token_urlsafe(32)}/"
     feed.changes(-1)  # the first look takes the longest
     with server_of(site_of(feed, title), path) as server:
-        url = f"http://127.0.0.1:{server.server_address[1]}{path}{PAGE}"
-        print(f"READY {url} (Ctrl-C ends it)", flush=True)
+        port = int(server.server_address[1])
+        url = ports.address(port, f"{path}{PAGE}")
+        print(f"READY {url} {ports.how_to_end(port)}", flush=True)
         show(url)
         server.serve_forever()
     return 0
@@ -167,5 +167,5 @@ def _query(text: str) -> Query:
 
 def _is_expected(host: str) -> bool:
     name = host if host.endswith("]") else host.rpartition(":")[0] or host
-    domains = {*_DOMAINS, os.environ.get(_DOMAIN, "")} - {""}
+    domains = {*_DOMAINS, os.environ.get(ports.DOMAIN, "")} - {""}
     return name.lower() in _LOOPBACK or any(name.lower().endswith(f".{d}") for d in domains)

@@ -26,6 +26,7 @@ T = TypeVar("T")
 FEW = 200
 # A run with more files and folders is read each time.
 _MOST_FILES = 300
+_MOST_THREADS = 8
 _HERE = Path(__file__).resolve().parent
 
 State = tuple[tuple[Any, ...], ...]
@@ -41,11 +42,7 @@ def read_all(
 
     `is_final`: a run whose value depends on its files alone.
     """
-    found = [
-        (slug, folder, state)
-        for slug in slugs
-        for folder, state in _runs_of(os.path.join(root, "outputs", slug))
-    ]
+    found = list(_runs_of(root, slugs))
     path = file_of(root, "runs", ".pickle")
     entries: dict[str, tuple[State, T]] = _load(path, root) if len(found) > FEW else {}
     settled = time.time_ns() - SETTLED_NS
@@ -91,18 +88,40 @@ def _version() -> tuple[Any, ...]:
     return __version__, *(stamp for stamp in stamps if stamp[0].endswith(".py"))
 
 
-def _runs_of(folder: str) -> Iterator[tuple[str, State]]:
-    """The folders of the runs of an experiment, then those of steps and trials, with their states.
+def _runs_of(root: Path, slugs: Sequence[str]) -> Iterator[tuple[str, str, State]]:
+    """(experiment, folder, state) of the runs of each experiment, then of its steps and trials.
 
     The state is empty for a run that is not kept.
     """
-    inner: list[tuple[str, State]] = []
-    for run in _folders(folder):
-        state, subfolders = _state(run)
-        yield run, state
-        there = (below for below in subfolders if os.path.isfile(os.path.join(below, RECORD)))
-        inner.extend((below, _state(below)[0]) for below in there)
-    yield from inner
+    runs = {slug: _folders(os.path.join(root, "outputs", slug)) for slug in slugs}
+    states = dict(_states([run for folders in runs.values() for run in folders]))
+    for slug, folders in runs.items():
+        inner: list[str] = []
+        for run in folders:
+            state, subfolders = states[run]
+            yield slug, run, state
+            there = (below for below in subfolders if os.path.isfile(os.path.join(below, RECORD)))
+            inner.extend(there)
+        for below in inner:
+            yield slug, below, _state(below)[0]
+
+
+def _states(folders: Sequence[str]) -> Iterator[tuple[str, tuple[State, list[str]]]]:
+    """The state of each folder; of many in several threads, since the system is what takes time."""
+    threads = min(_MOST_THREADS, os.cpu_count() or 1, len(folders) // FEW)
+    if threads < 2:
+        yield from ((folder, _state(folder)) for folder in folders)
+        return
+    from concurrent.futures import ThreadPoolExecutor  # here: most workspaces have few runs
+
+    with ThreadPoolExecutor(threads) as pool:
+        parts = [folders[at::threads] for at in range(threads)]
+        for part, states in zip(parts, pool.map(_states_in_turn, parts), strict=True):
+            yield from zip(part, states, strict=True)
+
+
+def _states_in_turn(folders: Sequence[str]) -> list[tuple[State, list[str]]]:
+    return [_state(folder) for folder in folders]
 
 
 def _folders(folder: str) -> list[str]:

@@ -16,7 +16,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..util.errors import UserError
-from . import json_metrics, written_metrics
+from . import written_metrics
 from .run_metrics import Series
 
 PATH = ".run/system.jsonl"
@@ -28,10 +28,9 @@ def read(folder: Path) -> dict[str, Series]:
     A step is the number of seconds since the first entry.
     """
     try:
-        text = written_metrics.text_of(folder / PATH) or ""
+        series = written_metrics.lines_of(folder / PATH, PATH)
     except UserError:
         return {}
-    series = json_metrics.read(None, text, ("", PATH)).series
     starts = [one.times[0] for one in series.values() if one.times]
     start = min(starts, default=0.0)
     return {

@@ -6,7 +6,8 @@ Where several sources have a metric of the same name, the first of these counts:
     2. metrics.json and metrics.jsonl in `./outputs`
     3. the Hugging Face trainer's `trainer_state.json`
     4. Lightning's `metrics.csv`
-    5. TensorBoard's event files
+    5. trackio's databases
+    6. TensorBoard's event files
 
 They are looked for in the run's folder with what the program left beside `./outputs`, but not in the
 folders of steps and trials, which are runs of their own.
@@ -15,15 +16,23 @@ folders of steps and trials, which are runs of their own.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..util import regular_files
 from ..util.errors import UserError
 from ..util.quick_dataclasses import dataclass
-from . import event_files, json_metrics, mlflow_store, run_metrics, trainer_logs
-from .run_metrics import RunMetrics
+from . import (
+    event_files,
+    growing_lines,
+    json_metrics,
+    mlflow_store,
+    run_metrics,
+    trackio_store,
+    trainer_logs,
+)
+from .run_metrics import RunMetrics, Series
 
 # Larger files of metrics are not read (bytes).
 LARGEST = 32_000_000
@@ -42,6 +51,7 @@ def read(folder: Path) -> RunMetrics:
             _of_json(folder),
             _of_states(folder, found.states),
             _of_tables(folder, found.tables),
+            *(trackio_store.read(folder, name) for name in found.projects),
             *([event_files.read(folder, found.events)] if found.events else []),
         ]
     )
@@ -55,6 +65,7 @@ class _Found:
     mlflow: Sequence[str]
     states: Sequence[str]
     tables: Sequence[str]
+    projects: Sequence[str]
     events: Sequence[str]
 
 
@@ -69,6 +80,7 @@ def _find(folder: Path) -> _Found:
         those(mlflow_store.metric_of),
         those(lambda name: name.rpartition("/")[2] == trainer_logs.STATE),
         those(lambda name: name.rpartition("/")[2] == trainer_logs.TABLE),
+        those(trackio_store.is_database),
         those(lambda name: event_files.is_event_file(name.rpartition("/")[2])),
     )
 
@@ -93,15 +105,18 @@ def _walk(root: str) -> Iterator[str]:
 
 
 def _of_json(folder: Path) -> RunMetrics:
-    texts: list[str | None] = []
+    summary: str | None = None
+    lines: Mapping[str, Series] = {}
     problems: list[str] = []
-    for name in (json_metrics.SUMMARY, json_metrics.LINES):
-        try:
-            texts.append(text_of(folder / name))
-        except UserError as error:
-            texts.append(None)
-            problems.append(f"{name}: {error.what}")
-    found = json_metrics.read(texts[0], texts[1])
+    try:
+        summary = text_of(folder / json_metrics.SUMMARY)
+    except UserError as error:
+        problems.append(f"{json_metrics.SUMMARY}: {error.what}")
+    try:
+        lines = lines_of(folder / json_metrics.LINES, json_metrics.LINES)
+    except UserError as error:
+        problems.append(f"{json_metrics.LINES}: {error.what}")
+    found = json_metrics.combined(summary, lines)
     return RunMetrics(found.scores, found.series, found.sources, tuple(problems))
 
 
@@ -141,10 +156,25 @@ def _texts(folder: Path, names: Sequence[str]) -> tuple[list[tuple[str, str]], R
 
 def text_of(path: Path) -> str | None:
     """The text of a program's own file: what is not UTF-8 in it is replaced. None if it is missing."""
-    try:
+    with _readable(path):
         return regular_files.read_bytes(path, LARGEST).decode("utf-8", "replace")
+    return None
+
+
+def lines_of(path: Path, source: str) -> Mapping[str, Series]:
+    """The series in a file of JSON lines; empty if it is missing. `source` is its name in them."""
+    with _readable(path):
+        return growing_lines.read(path, source, LARGEST)
+    return {}
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """A file that is missing is passed over; one that cannot be read is a UserError."""
+    try:
+        yield
     except (FileNotFoundError, NotADirectoryError):
-        return None
+        pass
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise UserError(f"it cannot be read: {reason}", code="file-error") from error

@@ -96,7 +96,7 @@ def installer(lock: EnvironmentLock, root: Path, environment: Path, python: str)
     installed. UserError if uv cannot be had.
     """
     uv, folder = locked_environments.uv(), root / lock.source.folder
-    common = ("--no-python-downloads", "--compile-bytecode", "--python")
+    common = ("--no-python-downloads", "--python")
     if lock.source.kind == "uv":
         sync = (uv, "sync", "--frozen", "--no-install-project", *lock.options, *common, python)
         return OwnInstaller((sync,), folder, {"UV_PROJECT_ENVIRONMENT": str(environment)})

@@ -109,6 +109,8 @@ def sync(root: Path, resolution: Resolution | None = None, eject: str | None = N
                 transaction.write(root, outcome.changes, outcome.state)
             except transaction.ConcurrentModification:
                 continue  # a person saved one of the files in between
+            if outcome.changes or outcome.state is not None:
+                loader.WorkspaceFiles.searched.add(transaction.STATE)
             return outcome
 
 
@@ -316,6 +318,7 @@ def _plan(
         bases, ejected - gone, frozenset(unknown), version=__version__, made=made,
         contested=contested,
     )  # fmt: skip
+    _note_consulted(root, {*values, *bases, *state.generated, *state.unknown, *state.ejected})
     text = state_file.dump(record, EDITOR_FILES)
     is_recorded = text == transaction.text_on_disk(root)
     return SyncOutcome(
@@ -325,6 +328,17 @@ def _plan(
         None if is_recorded else text,
         tuple(conflicted),
     )
+
+
+def _note_consulted(root: Path, paths: Set[str]) -> None:
+    """Have the cached output of a sync depend on these files, and on what else a plan looks at."""
+    read = loader.WorkspaceFiles
+    read.consulted |= {*paths, _LAUNCH, transaction.STATE, transaction.PIN}
+    read.consulted |= {workspace_container.OTHER_PLACE, *formatter_files.FILES}
+    marks = git_conflicts.marks_of_merge(root)
+    read.places |= {LOCK, *map(str, marks)}
+    if any(mark.exists() for mark in marks):  # what git's index has is looked at, too
+        read.searched.add(".git")
 
 
 def _left_in_conflict(root: Path, paths: Iterable[str], unmerged: Set[str]) -> list[str]:

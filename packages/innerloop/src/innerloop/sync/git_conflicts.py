@@ -225,6 +225,13 @@ def _is_merging(root: Path) -> bool:
     return folder is not None and any((folder / name).exists() for name in _UNFINISHED)
 
 
+def marks_of_merge(root: Path) -> list[Path]:
+    """What git may have in its folder while a merge is unfinished; empty without a repository."""
+    folder = _git_folder(root)
+    names = dict.fromkeys((*_UNFINISHED, *_OTHERS))
+    return [] if folder is None else [folder / name for name in names]
+
+
 def _git_folder(root: Path) -> Path | None:
     """Git's folder of a workspace that is the root of its repository."""
     folders = git_folders.find(root) if (root / ".git").exists() else None

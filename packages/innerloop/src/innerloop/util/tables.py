@@ -89,6 +89,8 @@ def _sum(widths: Sequence[int], shown: Sequence[int]) -> int:
 
 
 def _one_line(text: str) -> str:
+    if text.isascii() and text.isprintable() and " " not in text:  # as most cells are
+        return text
     return one_line(" ".join(text.split()))
 
 

@@ -151,10 +151,22 @@ class _Making:
             self._with_own(installer)
         elif not (uv and self._with_uv(uv)):
             self._with_pip()
+        self._add_bytecode()
         text = "".join(f"{path.name}\n" for path in self.requirements)
         files.write_text(self.environment / "ready", text)
         took = time.monotonic() - started
         self.say(f"innerloop: {self.purpose} is ready after {took:.0f} s")
+
+    def _add_bytecode(self) -> None:
+        """Take what another environment has compiled.
+
+        The rest is left to Python, which compiles what is imported, unless it must not write it.
+        """
+        from . import bytecode  # here: most commands make no environment
+
+        bytecode.adopt(self.environment)
+        if os.environ.get("PYTHONDONTWRITEBYTECODE"):
+            bytecode.compile_all(self.environment, str(python_of(self.environment)))
 
     def _with_own(self, installer: OwnInstaller) -> None:
         told = uv_installer.variables(
@@ -300,11 +312,9 @@ class _Making:
 def _with_uv(
     uv: str, environment: Path, requirements: Sequence[Path], python: str
 ) -> list[list[str]]:
-    """The bytecode is left to Python, which compiles what is imported, unless it must not write it."""
     # A person's own uv.toml counts, one in the workspace does not.
     ours = ["--project", str(environment.parent), "--color", "never"]
     install = [uv, "pip", "install", *ours, "--require-hashes"]
-    install += ["--compile-bytecode"] if os.environ.get("PYTHONDONTWRITEBYTECODE") else []
     return [
         [uv, "venv", *ours, "--no-python-downloads", "--python", python, str(environment)],
         [*install, "--python", str(python_of(environment)), *_files(requirements)],

@@ -10,6 +10,9 @@ from ..model.team_formatter import TeamFormatter
 from ..util import files
 from ..util.errors import UserError
 
+# What is read here, relative to the workspace's root.
+FILES = (*team_formatter.FILES, adoption.FILE)
+
 
 def formatter_of(root: Path) -> TeamFormatter:
     """The formatter that the files at the workspace's root name."""

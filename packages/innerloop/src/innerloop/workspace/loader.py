@@ -539,9 +539,11 @@ def _measure(folder: Path) -> tuple[int, int]:
 class WorkspaceFiles:
     """The workspace's files for the rules of `model.lint`. Paths are relative to the root."""
 
-    # Paths outside of src/ that were asked for in this process, and folders there that were
-    # searched: what `cli.output_cache` has to know besides src/.
+    # What `cli.output_cache` has to know besides src/: paths outside of it that were asked for in
+    # this process, paths of which only matters what is there (whatever it contains), and what was
+    # searched or changed: beyond that nothing is known.
     consulted: ClassVar[set[str]] = set()
+    places: ClassVar[set[str]] = set()
     searched: ClassVar[set[str]] = set()
 
     def __init__(self, root: Path, *, finds_assets: bool = True) -> None:

@@ -182,12 +182,7 @@ def _mentions(root: str) -> bool:
     """
     if any(name.startswith("GIT_CONFIG") for name in os.environ):
         return True
-    home = os.path.expanduser("~")
-    more = os.environ.get("XDG_CONFIG_HOME") or os.path.join(home, ".config")
-    found = git_folders.find(Path(root))
-    paths = [f"{home}/.gitconfig", f"{more}/git/config", "/etc/gitconfig"]
-    if found is not None:
-        paths += [str(found.common / "config"), str(found.folder / "config.worktree")]
+    paths = settings_files(Path(root))
     for path in paths:
         try:
             text = regular_files.read_bytes(path, 1_000_000).lower()
@@ -196,6 +191,17 @@ def _mentions(root: str) -> bool:
         if b"symlinks" in text or b"[include" in text:
             return True
     return False
+
+
+def settings_files(root: Path) -> list[str]:
+    """The files of git's settings for the workspace, whether they exist or not."""
+    home = os.path.expanduser("~")
+    more = os.environ.get("XDG_CONFIG_HOME") or os.path.join(home, ".config")
+    found = git_folders.find(root)
+    paths = [f"{home}/.gitconfig", f"{more}/git/config", "/etc/gitconfig"]
+    if found is not None:
+        paths += [str(found.common / "config"), str(found.folder / "config.worktree")]
+    return paths
 
 
 @lru_cache(maxsize=8)

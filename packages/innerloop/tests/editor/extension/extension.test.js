@@ -17,7 +17,7 @@ const {LiveState} = part("live_state");
 const {guarded} = part("runs_page");
 const {isOf} = part("tests_panel");
 const {Commands} = part("commands");
-const {DebugTerminal, Launches, argvOf} = part("launches");
+const {DebugTerminal, Launches, argvOf, offerEnvironment} = part("launches");
 
 /** A workspace whose tool is this script. */
 function workspace(script) {
@@ -164,7 +164,7 @@ test("questions while one is answered are one, about the parts that changed", as
 test("the page for the editor runs its own script alone and loads nothing", () => {
     const html = '<!doctype html>\n<meta charset="utf-8">\n<p>&lt;script&gt;</p>\n<script>\n1\n</script>\n';
     const page = guarded(html, "N");
-    assert.match(page, /<meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; script-src 'nonce-N'">/);
+    assert.match(page, /<meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'nonce-N'">/);
     assert.equal(page.match(/<script nonce="N">/g).length, 1);
     assert.ok(!page.includes("<script>"));
 });
@@ -325,4 +325,26 @@ test("trusted workspaces only, where the workspace is, with files that are there
         assert.ok(fs.existsSync(path.join(folder, name)), name);
     }
     assert.equal(manifest.contributes.walkthroughs[0].steps.length, 3);
+});
+
+test("a program whose Python lacks a package is offered its environment", async () => {
+    const {messages, trackers, started} = vscode.seen;
+    offerEnvironment(new Launches(new Tool("/w"), new LiveState(new Tool("/w"))));
+    const [type, factory] = trackers.pop();
+    assert.equal(type, "debugpy");
+    const python = fs.readFileSync(path.join(folder, "start", "sitecustomize.py"), "utf8");
+    const exitCode = Number(/^EXIT_CODE = (\d+)$/m.exec(python)[1]);
+    const ends = async (configuration, body) => {
+        [messages.length, started.length] = [0, 0];
+        const tracker = factory.createDebugAdapterTracker({configuration});
+        await tracker.onDidSendMessage({type: "event", event: "initialized"});
+        await tracker.onDidSendMessage({type: "event", event: "exited", body});
+        return started.map(one => one.target);
+    };
+    const program = "/w/src/a/train.py";
+    assert.deepEqual(await ends({name: "a: train.py", request: "launch", program}, {exitCode}), [path.join("src", "a", "train.py")]);
+    assert.deepEqual(await ends({name: "a: part", request: "launch", cwd: "/w/src/a"}, {exitCode}), [path.join("src", "a")]);
+    assert.deepEqual(await ends({name: "a", request: "launch", program}, {exitCode: 1}), []);
+    assert.deepEqual(await ends({name: "a", request: "attach", program}, {exitCode}), []);
+    assert.deepEqual(messages, []);
 });

@@ -29,6 +29,8 @@ class Recorded {
 
 const messages = [];
 const tasks = [];
+const trackers = [];
+const started = [];
 const watched = new Set();
 const registered = new Map();
 const nothing = () => ({dispose: () => {}});
@@ -63,6 +65,7 @@ module.exports = {
     window: {
         showInputBox: async () => "best  final ",
         withProgress: (_, act) => act(),
+        showWarningMessage: async (text, button) => (messages.push(text), button),
         showErrorMessage: text => void messages.push(text),
         createTreeView: () => ({onDidChangeVisibility: nothing, dispose: () => {}}),
         createStatusBarItem: shown,
@@ -92,11 +95,15 @@ module.exports = {
         registerHoverProvider: nothing,
     },
     CodeActionKind: {QuickFix: "quickfix"},
-    debug: {registerDebugConfigurationProvider: nothing},
+    debug: {
+        registerDebugConfigurationProvider: nothing,
+        registerDebugAdapterTrackerFactory: (type, factory) => (trackers.push([type, factory]), {dispose: () => {}}),
+        startDebugging: (_, configuration) => Promise.resolve(started.push(configuration)),
+    },
     DebugConfigurationProviderTriggerKind: {Dynamic: 2},
     tasks: {executeTask: task => void tasks.push(task), onDidEndTaskProcess: nothing, onDidStartTaskProcess: nothing, taskExecutions: []},
     tests: {
         createTestController: () => ({items: new Map(), createRunProfile: () => {}, dispose: () => {}}),
     },
-    seen: {messages, tasks, watched, registered},
+    seen: {messages, tasks, watched, registered, trackers, started},
 };

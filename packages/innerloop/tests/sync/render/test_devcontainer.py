@@ -124,11 +124,41 @@ def test_its_commands_end_well_whatever_is_missing(name: str, tmp_path: Path) ->
     """In a container without the folders, without `code`, without sha256sum: it must open."""
     value = rendered(name=name)
     commands = {**value["onCreateCommand"], **value["postAttachCommand"]}
-    assert set(commands) == {"innerloop", "owner", "open"}
+    assert set(commands) == {"innerloop", "owner", "extension", "open"}
     for command in commands.values():
         env = {"PATH": "/nowhere", "HOME": str(tmp_path)}
         done = subprocess.run(["/bin/sh", "-c", command], env=env, cwd=tmp_path, check=False)
         assert done.returncode == 0, command
+
+
+def test_extension_of_the_workspace_is_linked_for_a_server_that_has_no_list(tmp_path: Path) -> None:
+    """In the folder where each editor's server looks; nothing without the extension's folder."""
+    command = rendered()["onCreateCommand"]["extension"]
+    workspace, home = tmp_path / "our work", tmp_path / "home"
+    folder = workspace / ".vscode" / "extensions" / "innerloop"
+    folder.mkdir(parents=True)
+    home.mkdir()
+
+    def found() -> list[str]:
+        env = {"PATH": os.environ["PATH"], "HOME": str(home)}
+        subprocess.run(["/bin/sh", "-c", command], env=env, cwd=workspace, check=True)
+        return sorted(
+            path.parent.parent.parent.name for path in home.glob(".*/extensions/*/package.json")
+        )
+
+    assert (found(), list(home.iterdir())) == ([], [])
+    (folder / "package.json").write_text("{}", encoding="utf-8")
+    listed = home / ".vscode-server" / "extensions" / "extensions.json"
+    listed.parent.mkdir(parents=True)
+    listed.write_text("[]", encoding="utf-8")
+    for _ in range(2):
+        assert {".vscode-remote", ".vscode-server-insiders"} <= set(found())
+    assert [path.name for path in listed.parent.iterdir()] == [listed.name]
+    assert [path.name for path in folder.iterdir()] == ["package.json"]
+    (home / ".vscode-remote" / "extensions" / "innerloop.innerloop-0.0.0").unlink()
+    (home / ".vscode-remote" / "extensions").rmdir()
+    (home / ".vscode-remote" / "extensions").write_text("no folder", encoding="utf-8")
+    assert ".vscode-remote" not in found()
 
 
 def test_what_it_was_made_from_is_kept(tmp_path: Path) -> None:

@@ -22,6 +22,11 @@ def main() -> None:
         "_MLFLOW_SERVER_ARTIFACT_ROOT": settings["folder"],
         "_MLFLOW_STATIC_PREFIX": prefix,
     }
+    if host := settings["forwarded"]:  # else it refuses the names under which a browser asks
+        os.environ |= {
+            "MLFLOW_SERVER_ALLOWED_HOSTS": f"localhost:*,127.0.0.1:*,{host}",
+            "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS": f"https://{host}",
+        }
     pages = importlib.import_module("mlflow.server").app
 
     def alone(environ, start_response):  # type: ignore[no-untyped-def]

@@ -26,8 +26,10 @@ SETTINGS = "INNERLOOP_VIEWER"
 # The store of MLflow is brought in line with the runs each so many seconds, or after so many times
 # what that takes.
 PAUSE, SHARE = 5.0, 20.0
+# Called with the address and how to end it, once it answers.
+OnReady = Callable[[str, str], None]
 # (root, the experiment's slug or None, title, port, on_ready) -> exit code.
-Serve = Callable[[Path, "str | None", str, "int | None", Callable[[str], None]], int]
+Serve = Callable[[Path, "str | None", str, "int | None", OnReady], int]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,8 +46,8 @@ def run(args: argparse.Namespace, name: str, serve: Serve) -> int:
         slug = loader.choose_experiment(workspace, args.experiment, args.cwd).slug
     title = args.experiment or args.root.name
 
-    def ready(address: str) -> None:
-        print(f"{name} of {title} is ready: {address} (Ctrl-C ends it)", flush=True)
+    def ready(address: str, how_to_end: str) -> None:
+        print(f"{name} of {title} is ready: {address} {how_to_end}", flush=True)
         if args.open and not jupyter.open_in_browser(address):
             console.say("no browser can be started: open the address yourself")
 
@@ -53,16 +55,14 @@ def run(args: argparse.Namespace, name: str, serve: Serve) -> int:
 
 
 def tensorboard(
-    root: Path, slug: str | None, title: str, port: int | None, on_ready: Callable[[str], None]
+    root: Path, slug: str | None, title: str, port: int | None, on_ready: OnReady
 ) -> int:
-    """Serve TensorBoard over the outputs until Ctrl-C. `on_ready` gets its address once it answers."""
+    """Serve TensorBoard over the outputs until Ctrl-C. `on_ready` is called once it answers."""
     folder = root / "outputs" / slug if slug else root / "outputs"
     return _serve("tensorboard", folder, title, port or ports.free(6006), on_ready)
 
 
-def mlflow(
-    root: Path, slug: str | None, title: str, port: int | None, on_ready: Callable[[str], None]
-) -> int:
+def mlflow(root: Path, slug: str | None, title: str, port: int | None, on_ready: OnReady) -> int:
     """Serve MLflow over the runs until Ctrl-C, with new runs and values as they come."""
     folder = mlflow_mirror.update(root, slug)
     ended = threading.Event()
@@ -87,14 +87,15 @@ def _follow(root: Path, slug: str | None, ended: threading.Event) -> None:
         pause = max(PAUSE, SHARE * (time.monotonic() - began))
 
 
-def _serve(name: str, folder: Path, title: str, port: int, on_ready: Callable[[str], None]) -> int:
+def _serve(name: str, folder: Path, title: str, port: int, on_ready: OnReady) -> int:
     python = venvs.python_of(locked_environments.ensure(name))
     prefix = f"/{secrets.token_urlsafe(24)}"
     settings = {"folder": str(folder), "title": title, "port": port, "prefix": prefix}
+    settings |= {"forwarded": ports.forwarded_host(port)}
 
     def line(text: str) -> None:
         if text == "READY":
-            on_ready(f"http://127.0.0.1:{port}{prefix}/")
+            on_ready(ports.address(port, f"{prefix}/"), ports.how_to_end(port))
         else:
             console.say(text)
 

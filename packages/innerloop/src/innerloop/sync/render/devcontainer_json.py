@@ -30,6 +30,18 @@ EXTENSIONS = [
     "ms-toolsai.vscode-ai",
 ]
 
+# VS Code's extension of the workspace, and how it reaches an editor's server in a container without a
+# gallery: by a link in the folder of extensions, which the server reads at its first start. One that
+# has a list of its extensions no longer reads the folder, and is left alone. Codespaces has the third.
+EXTENSION = ".vscode/extensions/innerloop"
+_SERVERS = ".vscode-server .vscode-server-insiders .vscode-remote .cursor-server .windsurf-server"
+LINK_EXTENSION = (
+    f"! [ -e {EXTENSION}/package.json ] || for server in {_SERVERS};"
+    ' do there="$HOME/$server/extensions"; [ -e "$there/extensions.json" ]'
+    f' || {{ mkdir -p "$there" && ln -sfn "$PWD/{EXTENSION}" "$there/innerloop.innerloop-0.0.0"; }}'
+    " || exit 1; done"
+)
+
 PORTS = {8888: "JupyterLab", 6006: "TensorBoard"}
 
 # A new volume gets the owner and mode of the folder that it hides. /var/tmp is writable for everyone
@@ -69,7 +81,11 @@ def render(specification: Specification, experiment: Experiment) -> Json:
     value["portsAttributes"] = {
         str(port): {"label": label, "onAutoForward": "silent"} for port, label in labels.items()
     }
-    value["onCreateCommand"] = {"innerloop": _record(experiment), "owner": _owner(experiment)}
+    value["onCreateCommand"] = {
+        "innerloop": _record(experiment),
+        "owner": _owner(experiment),
+        **extension_command(specification),
+    }
     opened = [posixpath.normpath(f"{experiment.folder}/{name}") for name in _first(experiment)]
     if opened:
         value["postAttachCommand"] = {"open": _open(opened[0])}
@@ -78,6 +94,11 @@ def render(specification: Specification, experiment: Experiment) -> Json:
         "codespaces": {"openFiles": opened},
     }
     return value
+
+
+def extension_command(specification: Specification) -> dict[str, Json]:
+    """Make the workspace's extension known to the editor's server; the container opens without it."""
+    return {"extension": f"({LINK_EXTENSION}) || true"} if specification.extension else {}
 
 
 def _build(experiment: Experiment) -> Json:

@@ -35,11 +35,16 @@ from .debug_tasks import (
     output_path,
     usable_outputs,
 )
+from .devcontainer_json import EXTENSION
 from .generated_files import Json, Specification
 
 # Stands for ${workspaceFolder}, which VS Code expands, while a command is parsed: so that it is not
 # taken for a variable of the shell.
 _MARK = "\0"
+
+# Where Python finds the start-up module that says what to do where a package is missing. A folder that
+# is not there is as if it were not named, and VS Code appends the PYTHONPATH that a window has.
+START = f"{FOLDER}/{EXTENSION}/start"
 
 # Characters with which a command is more than one program with arguments.
 _SHELL = "|&;<>()$`\n*?~#{"
@@ -189,6 +194,7 @@ def _open_file() -> Json:
         "request": "launch",
         "program": "${file}",
         "cwd": "${fileDirname}",
+        "env": {"PYTHONPATH": START},
         "console": "integratedTerminal",
         "justMyCode": False,
         # Without a group VS Code shows it last; F5 in a fresh clone starts the first.
@@ -198,11 +204,12 @@ def _open_file() -> Json:
 def _environment(
     experiment: Experiment, job: Job, values: Mapping[str, str | None], outputs: Mapping[str, str]
 ) -> dict[str, str]:
-    """The variables that `loop run` sets too; a value in the job file wins."""
+    """The variables that `loop run` sets too, and the start-up module; a value in the job wins."""
     present = {name: value for name, value in values.items() if value is not None}
     env = job_environment(job, present, outputs, f"{experiment.slug}-f5")
     return {
         "PYTHONUNBUFFERED": "1",
+        "PYTHONPATH": START,
         **{name: value.replace(_MARK, FOLDER) for name, value in env.items()},
     }
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from ...model.experiment_paths import SOURCES
 from ...model.paths import SCRATCH
+from .devcontainer_json import EXTENSION
 from .generated_files import Json, Specification
 
 NOISE = (
@@ -21,7 +22,7 @@ NOISE = (
 # Large, and not code: neither watched nor searched.
 BULK = ("data", "outputs", SCRATCH)
 # Of the tool's own folder: made of the tables in model/jobs/job_fields.
-JOB_SCHEMA = ".vscode/extensions/innerloop/job.schema.json"
+JOB_SCHEMA = f"{EXTENSION}/job.schema.json"
 JOB_FILES = ("src/**/azure-ml-job*.yaml", "src/**/azure-ml-job*.yml")
 # What a file is made from or made of, shown below it.
 NESTED = {

@@ -12,7 +12,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ...model.workspace import HOST, INSIDE
-from .devcontainer_json import EXTENSIONS
+from .devcontainer_json import EXTENSIONS, extension_command
 from .generated_files import Json, Specification
 
 FOLDER = ".devcontainer"
@@ -49,6 +49,7 @@ def _text(name: str) -> str:
 
 
 def render(specification: Specification) -> Json:
+    extension = extension_command(specification)
     return {
         "name": "workspace",
         "build": {"dockerfile": "Dockerfile", "context": "."},
@@ -66,6 +67,7 @@ def render(specification: Specification) -> Json:
             HOST: "${localWorkspaceFolder}",
             INSIDE: "${containerWorkspaceFolder}",
         },
+        **({"onCreateCommand": extension} if extension else {}),
         # The tool's environment is ready before the first command; a prebuild makes it beforehand.
         "updateContentCommand": ["scripts/loop", "--version"],
         "customizations": {
