@@ -68,7 +68,7 @@ function iconOf(state) {
     if (state === "running") return ["loading~spin", "charts.blue"];
     if (state === "waiting") return ["watch", "charts.blue"];
     if (state === "done") return ["pass", "testing.iconPassed"];
-    if (state === "stopped") return ["circle-slash", ""];
+    if (/^stopped/.test(state)) return ["circle-slash", ""];
     if (/^(failed|killed|canceled|unreadable)/.test(state)) return ["error", "testing.iconFailed"];
     return ["circle-outline", ""];
 }

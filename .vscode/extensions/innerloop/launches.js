@@ -101,8 +101,7 @@ class Launches {
             const answer = fs.promises.readFile(file, "utf8").then(text => this.tool.lenses(file, text));
             const lenses = (await answer.catch(() => undefined))?.lenses.filter(lens => lens.actions.includes("debug")) || [];
             return ["", ...(machines || [])].flatMap(machine => (lenses.length ? lenses : [{what: "", words: []}]).map(({what, words}) =>
-                configurationOf([experiment, what].filter(Boolean).join(": ") + (machine && ` on ${machine}`),
-                    {kind: "run", target: experiment, words: machine ? [...words, "--backend", machine] : words})));
+                configurationOf([experiment, what].filter(Boolean).join(": ") + (machine && ` on ${machine}`), {kind: "run", target: experiment, words: machine ? [...words, "--backend", machine] : words})));
         });
         return (await Promise.all(all)).flat();
     }
