@@ -196,6 +196,7 @@ def test_what_a_job_writes_to_its_data_changes_no_other_run(
 
 PIPELINE = """
 type: pipeline
+inputs: {kept: {type: uri_file, path: azureml:kept:1}}
 jobs:
   first:
     type: command
@@ -204,21 +205,26 @@ jobs:
     outputs: {words: {type: uri_folder}, file: {type: uri_file}}
   second:
     type: command
-    command: "cat ${{inputs.words}}/a.txt ${{inputs.file}} > outputs/both.txt"
+    command: "cat ${{inputs.words}}/a.txt ${{inputs.file}} ${{inputs.last}} > outputs/both.txt"
     environment: {build: {path: ./environment}}
     inputs:
       words: {type: uri_folder, path: "${{parent.jobs.first.outputs.words}}"}
       file: {type: uri_file, path: "${{parent.jobs.first.outputs.file}}"}
+      last: {type: uri_file, path: "${{parent.inputs.kept}}"}
 """
 
 
 def test_steps_take_what_earlier_ones_left_there(place: Workspace, host: SshHost) -> None:
+    there = host.user.home / "kept.txt"
+    there.write_text("kept there\n")
     place.write("src/waits/pipeline.yml", PIPELINE)
+    place.write("src/waits/innerloop.toml", f'[remote.gpubox.data]\nkept = "{there}"\n')
     words = ("--file", "pipeline.yml", "--backend", "ssh:gpubox")
     done = place.loop("run", "waits", *words)
+    (place.root / "src/waits/innerloop.toml").unlink()
     assert done.code == 0, done.err
     (text,) = (place.root / "outputs/waits").glob("*/second/both.txt")
-    assert text.read_text() == "hello\none\n"
+    assert text.read_text() == "hello\none\nkept there\n"
     shutil.rmtree(text.parents[1])
     limited = place.loop("run", "waits", "--backend", "ssh:gpubox", "--set", "limits.timeout=1")
     assert limited.code == 124 and "stopped after 1 s" in limited.err
