@@ -353,7 +353,7 @@ class SlurmRun(HostRun):
         asked = RemoteSite(setting).gpus_of(run)
         on_node = (setting.slurm or NO_SLURM_SETTING).gpus_per_node
         if asked.kind == "none":
-            return SlurmGpus(0, f"{asked.shown}")
+            return SlurmGpus(0, asked.shown)
         if asked.kind in ("count", "devices"):
             count = asked.count or len(asked.devices)
             chosen = "; Slurm chooses which" if asked.kind == "devices" else ""
@@ -427,9 +427,7 @@ _WORDS = (
 
 def _explained(machine: SlurmRun, run: Run, said: str) -> UserError | None:
     """The error for what sbatch said; None where it said nothing."""
-    lines = [
-        line.strip() for line in said.splitlines() if "sbatch: error:" in line or "sbatch: " in line
-    ]
+    lines = [line.strip() for line in said.splitlines() if "sbatch: " in line]
     if not lines:
         return None
     setting = machine.setting(run)
