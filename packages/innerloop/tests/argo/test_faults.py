@@ -128,7 +128,7 @@ def test_a_job_that_is_gone(tiny: Workspace, cluster: Cluster) -> None:
     (run,) = cluster.controller.runs
     assert run.over.wait(30)
     cluster.api.store.objects.clear()
-    for words in (["status"], ["logs"], ["cancel"]):
+    for words in (["status", run.name], ["logs"], ["cancel"]):
         told = cluster.loop(tiny, *words)
         assert told.code == 1 and f"there is no {run.name} in the namespace ml" in told.message
 

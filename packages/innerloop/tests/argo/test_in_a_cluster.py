@@ -112,7 +112,7 @@ def test_outputs_on_a_claim_and_a_deadline(work: Workspace, cluster: Cluster) ->
     (run,) = cluster.controller.runs
     kept = cluster.controller.claims / "results" / "runs" / run.name
     assert sorted(one.name for one in kept.iterdir()) == ["late", "model", "score.txt"]
-    assert f"results/runs/{run.name}" in cluster.loop(work, "status").out
+    assert f"results/runs/{run.name}" in cluster.loop(work, "status", run.name).out
 
 
 RENDEZVOUS = r"""
@@ -218,7 +218,7 @@ def test_ctrl_c_leaves_the_job_and_cancel_stops_it(work: Workspace, cluster: Clu
     assert answer.code == 130
     (run,) = cluster.controller.runs
     assert f"{run.name} keeps running: `scripts/loop logs {run.name} --follow`" in answer.err
-    assert "Running" in cluster.loop(work, "status").out
+    assert "Running" in cluster.loop(work, "status", run.name).out
     stopped = cluster.loop(work, "cancel")
     assert stopped.code == 0 and f"{run.name}: Cancel" in stopped.out
     assert run.over.wait(20)

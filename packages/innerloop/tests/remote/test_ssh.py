@@ -244,7 +244,7 @@ def test_detached_run_is_a_submitted_job(place: Workspace, host: SshHost, gate: 
     done = place.loop("run", "waits", "--backend", "ssh:gpubox", "--detach")
     assert done.code == 0, done.err
     job = done.out.strip()
-    assert [one["state"] for one in json.loads(place.loop("status", "--json").out)] == ["running"]
+    assert json.loads(place.loop("status", job, "--json").out)["status"] == "Running"
     assert place.loop("logs", job).out == "waiting\n"
     assert record_of(runs(place, "waits")[-1])["status"] == "Running"
     following = place.start("logs", job, "--follow")

@@ -260,9 +260,14 @@ def _plan(
         processes=args.processes,
         errors=preflight.errors(findings),
         notes=[note for note in notes if note],
-        elsewhere={} if isinstance(args.backend, str) else args.backend.elsewhere(experiment),
+        elsewhere=_elsewhere(args, experiment),
         dry=args.dry_run,
     )
+
+
+def _elsewhere(args: argparse.Namespace, experiment: Experiment) -> Mapping[str, str] | None:
+    """What another machine has already; None if the run is on this one."""
+    return None if isinstance(args.backend, str) else args.backend.elsewhere(experiment)
 
 
 def _sweep(
@@ -329,6 +334,7 @@ def _pipeline(
         processes=args.processes,
         trials=args.trials,
         seed=args.seed,
+        elsewhere=_elsewhere(args, experiment),
         dry=args.dry_run,
     )
     prepare = partial(execute.prepare, backend=args.backend, trusted=args.trust)

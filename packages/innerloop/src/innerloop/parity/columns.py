@@ -34,6 +34,7 @@ from ..model.workspace import Workspace
 from ..remote import base
 from ..remote.azureml import job_request
 from ..runner import env_file, execute, pipeline_plan, sweep_executor
+from ..sync import tool_files
 from ..sync.render import devcontainer_json, launch_json
 from ..sync.render.debug_tasks import FOLDER
 from ..sync.render.generated_files import Specification
@@ -702,7 +703,8 @@ def _generated_dev_container(run: Run, dev: Mapping[str, Any]) -> Mapping[str, A
     if run.experiment.paths.devcontainer:
         return dev
     jobs = {run.experiment.name: run.job} if run.job.kind == "command" else {}
-    specification = Specification(run.workspace, (run.experiment,), jobs)
+    extension = tool_files.has_extension(Path(run.workspace.root))
+    specification = Specification(run.workspace, (run.experiment,), jobs, extension=extension)
     value = devcontainer_json.render(specification, run.experiment)
     return value if isinstance(value, dict) else {}
 

@@ -35,7 +35,7 @@ class PipelinePlan:
     steps that an earlier run has done, relative to the workspace's root. `steps` run now. `drawn`
     has the values of the trials of each step that is a sweep of several trials. `environments` has
     the resolved environment of each step. `runs` are the steps of a detached pipeline, which were
-    planned when it was asked for; empty for any other.
+    planned when it was asked for; empty for any other. `elsewhere` is as in `execute.plan`.
     """
 
     run: Run
@@ -45,6 +45,7 @@ class PipelinePlan:
     drawn: Mapping[str, sweep_executor.Drawn] = field(default_factory=dict)
     environments: Mapping[str, ResolvedEnvironment] = field(default_factory=dict)
     runs: Mapping[str, Run] = field(default_factory=dict)
+    elsewhere: Mapping[str, str] | None = None
 
     @property
     def root(self) -> Path:
@@ -81,6 +82,7 @@ def plan(
     processes: int | None = None,
     trials: int | None = None,
     seed: int | None = None,
+    elsewhere: Mapping[str, str] | None = None,
     dry: bool = False,
 ) -> PipelinePlan:
     """Plan a run of all steps of a pipeline, or of some of them.
@@ -121,10 +123,11 @@ def plan(
         _data_of(job, chosen),
         options=options,
         environment=NO_ENVIRONMENT,
+        elsewhere=elsewhere,
         dry=True,
     )
     whole = replace(whole, processes=processes, attended=False)
-    planned = PipelinePlan(whole, pipeline, tuple(chosen), kept, drawn)
+    planned = PipelinePlan(whole, pipeline, tuple(chosen), kept, drawn, elsewhere=elsewhere)
     return replace(planned, environments=dict(_environments(planned)))
 
 
@@ -137,7 +140,9 @@ def _environments(planned: PipelinePlan) -> Iterator[tuple[str, ResolvedEnvironm
                 job = _command_job(planned, step, {})
             except UserError:
                 continue  # raised again when the step is planned
-            yield step.name, environment_resolver.resolve(whole.workspace, whole.experiment, job)
+            full = planned.elsewhere is not None
+            found = environment_resolver.resolve(whole.workspace, whole.experiment, job, full=full)
+            yield step.name, found
 
 
 def fetched(planned: PipelinePlan) -> PipelinePlan:
@@ -149,6 +154,7 @@ def fetched(planned: PipelinePlan) -> PipelinePlan:
         dry.job,
         options=tuple(dry.options),
         environment=NO_ENVIRONMENT,
+        elsewhere=planned.elsewhere,
     )
     real = replace(real, id=dry.id, processes=dry.processes, attended=False)
     return replace(planned, run=real)
@@ -206,6 +212,7 @@ def run_of(planned: PipelinePlan, step: Step, dry: bool = False) -> Run:
         processes=whole.processes,
         environment=planned.environments.get(step.name),
         notes=step.notes,
+        elsewhere=planned.elsewhere,
         dry=dry,
     )
     return replace(

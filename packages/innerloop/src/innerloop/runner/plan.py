@@ -31,7 +31,6 @@ from . import content_notes, datasets, environment_resolver
 from .local_differences import notes_on
 
 # No data are elsewhere.
-NOTHING: Mapping[str, str] = {}
 
 
 def plan(
@@ -49,7 +48,7 @@ def plan(
     test: bool = False,
     errors: Sequence[UserError] = (),
     notes: Sequence[str] = (),
-    elsewhere: Mapping[str, str] = NOTHING,
+    elsewhere: Mapping[str, str] | None = None,
     dry: bool = False,
 ) -> Run:
     """Find the job's code and data on this machine, and resolve its environment.
@@ -59,8 +58,10 @@ def plan(
     Everything that is missing is one UserError; with `dry` nothing is fetched, and the run's
     `missing` names it. `environment` is one that is resolved already; `dev` asks for the environment
     with development tools, `test` for the one with what the tests need alone, if there is one. `errors` and `notes` are those of the caller, added to the run's.
-    `elsewhere` are the data inputs whose data are on the machine that runs the job, by their paths there.
+    `elsewhere` is for another machine that runs the job: the data inputs whose data are there already, by
+    their paths there. It gets the whole lock, as this machine's GPUs say nothing about its own.
     """
+    there = elsewhere or {}
     if job.kind != "command":
         raise UserError(
             f"a {job.kind} job is more than one command",
@@ -76,7 +77,7 @@ def plan(
         name: dataset
         for name, input_ in job.inputs.items()
         if input_.kind == "data"
-        and name not in elsewhere
+        and name not in there
         and (dataset := datasets.find(workspace, experiment, job, input_, dry=dry)) is not None
     }
     reported = {error.where for error in errors}
@@ -91,7 +92,9 @@ def plan(
         missing += [error] if error is not None else []
     content = [note for one in contents.values() for note in _content_notes(root, one)]
     if environment is None:
-        environment = environment_resolver.resolve(workspace, experiment, job, dev=dev, test=test)
+        environment = environment_resolver.resolve(
+            workspace, experiment, job, dev=dev, test=test, full=elsewhere is not None
+        )
     if environment.conda is not None and environment.conda.variables:
         variables = {**environment.conda.variables, **job.environment_variables}
         job = replace(job, environment_variables=variables)
@@ -103,7 +106,7 @@ def plan(
         id=new_id(),
         data={
             **{name: dataset.path for name, dataset in data.items()},
-            **{name: path for name, path in elsewhere.items() if name in job.inputs},
+            **{name: path for name, path in there.items() if name in job.inputs},
         },
         environment=environment,
         writable=frozenset(name for name, dataset in data.items() if dataset.writable),

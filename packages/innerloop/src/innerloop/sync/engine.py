@@ -45,7 +45,6 @@ from .conflicts import Conflict
 from .merge_rules import EDITOR_FILES
 from .render import agents_md, generated_paths, launch_json, workflow_context, workspace_container
 from .render.generated_files import Json, Specification, generate
-from .render.settings_json import JOB_SCHEMA
 from .state_file import State
 from .transaction import Change
 
@@ -599,7 +598,7 @@ def _specification(
     formats = (
         workspace.settings.adopted is None or formatter_files.formatter_of(root).kind != "none"
     )
-    extension = adds_extension or loader.WorkspaceFiles(root).exists(JOB_SCHEMA)
+    extension = adds_extension or tool_files.has_extension(root)
     specification = Specification(
         workspace,
         tuple(experiments),

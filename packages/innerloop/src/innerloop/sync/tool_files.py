@@ -14,14 +14,21 @@ from pathlib import Path
 from ..util import files, git_markers, versions
 from ..util.errors import UserError
 from ..util.quick_dataclasses import dataclass
+from ..workspace.loader import WorkspaceFiles
 from . import git_conflicts, three_way_text
 from .git_conflicts import Sides
+from .render.settings_json import JOB_SCHEMA
 from .transaction import PIN, Change
 
 PATHS = (PIN, "scripts/loop", "scripts/loop.cmd", "scripts/test", "scripts/test.cmd")
 # VS Code's extension, which is the tool's as well.
 EXTENSION = ".vscode/extensions/innerloop/"
 _PINNED = re.compile(r"^innerloop==([^\s;\\]+)", re.MULTILINE)
+
+
+def has_extension(root: Path) -> bool:
+    """Whether the workspace has VS Code's extension of the tool."""
+    return WorkspaceFiles(root).exists(JOB_SCHEMA)
 
 
 @dataclass(frozen=True, slots=True)

@@ -465,15 +465,20 @@ def _relative(run: Run, path: str) -> str:
 
 
 def _data(run: Run, setting: RemoteSetting) -> dict[str, RemoteData]:
-    """Where data are there: the machine's own, or a tree that is not known yet."""
-    return {
-        name: (
-            RemoteData(setting.data[name], is_theirs=True)
-            if name in setting.data
-            else RemoteData(f"{setting.folder}/trees/{_LATER}")
-        )
-        for name in run.data
-    }
+    """Where data are there: the machine's own, or a tree that is not known yet.
+
+    A step's input may have the name of data of the machine and come from another step.
+    """
+    there = set(setting.data.values())
+    found = {}
+    for name, path in run.data.items():
+        if path in there:
+            found[name] = RemoteData(path, is_theirs=True)
+        elif name in setting.data and not run.within:
+            found[name] = RemoteData(setting.data[name], is_theirs=True)
+        else:
+            found[name] = RemoteData(f"{setting.folder}/trees/{_LATER}")
+    return found
 
 
 def _in_tree(tree: RemoteTree, path: str) -> str:
