@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import time
+from datetime import datetime, timezone
+
+import pytest
+
 from innerloop.remote import overview
 from innerloop.remote.overview import RunState
+from innerloop.runner.plan import new_id
 from innerloop.util.turns import Turn
 
 
@@ -30,3 +36,21 @@ def test_place_counts_those_who_came_before_for_the_same() -> None:
     assert overview.place_in(queue, "20260131-101500-3fa2") == "2 before it"
     assert overview.place_in(queue, "b") == "the next one"
     assert overview.place_in(queue, "somebody") == ""
+
+
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="this system has one time zone for all")
+def test_time_in_an_id_is_that_of_a_record_in_any_time_zone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TZ", "UTC+5")
+    time.tzset()
+    try:
+        started = datetime.fromisoformat(overview._time_in(new_id()))
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert abs((datetime.now(timezone.utc) - started).total_seconds()) < 3600
+
+
+def test_time_in_a_name_that_is_no_id_is_not_known() -> None:
+    assert overview._time_in("terminal-1") == ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from functools import partial
 from math import inf
 
@@ -85,7 +86,7 @@ def _elsewhere(args: argparse.Namespace) -> int:
         )
     with base.machine(args.backend, args.root) as machine:
         items = [
-            Removable(item.kind, item.name, item.key, item.size, item.why, item.outdated, item.kept)
+            Removable(**asdict(item))
             for item in machine.removable()
             if item.kind in (args.kinds or THERE)
         ]
@@ -99,8 +100,7 @@ def _elsewhere(args: argparse.Namespace) -> int:
                 )
 
         def remove(item: Removable) -> str:
-            fields = (item.kind, item.name, item.key, item.size, item.why, item.outdated, item.kept)
-            return machine.remove(base.RemoteItem(*fields))
+            return machine.remove(base.RemoteItem(**asdict(item)))
 
         return _carry_out(args, items, remove)
 

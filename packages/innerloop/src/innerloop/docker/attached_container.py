@@ -6,7 +6,6 @@ Whatever the engine refuses is left to the client, whose messages and exit codes
 
 from __future__ import annotations
 
-import codecs
 import os
 import select
 import signal
@@ -23,6 +22,7 @@ from ..model.container import ContainerSpec
 from ..model.container_api import create_body
 from ..util import process
 from ..util.process import GRACE, OutOfTime, Terminated
+from ..util.text_parts import TextParts
 from . import client, engine, engine_socket
 from .engine_socket import LateAnswer, Stream
 
@@ -296,13 +296,13 @@ class _Output:
     def __init__(self, number: int) -> None:
         self._number = number
         self._sink = process.output_sink()
-        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._parts = TextParts()
         self._is_gone = False
 
     def write(self, data: bytes) -> None:
         if self._sink is not None:
             with suppress(OSError, ValueError):
-                self._sink(self._decoder.decode(data))
+                self._sink(self._parts.text(data))
             return
         view = memoryview(data)
         while view and not self._is_gone:
@@ -316,7 +316,7 @@ class _Output:
     def finish(self) -> None:
         if self._sink is not None:
             with suppress(OSError, ValueError):
-                self._sink(self._decoder.decode(b"", final=True))
+                self._sink(self._parts.rest())
 
 
 @contextmanager

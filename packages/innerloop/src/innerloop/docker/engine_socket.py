@@ -61,10 +61,6 @@ class LateAnswer:
         with self._connection:
             return _whole_answer(self._connection, self._head + b"\r\n\r\n" + self._body)
 
-    def end(self) -> None:
-        """End what another thread reads of it."""
-        _shut(self._connection)
-
 
 class Stream:
     """A connection to a container's terminal or to its standard streams.
@@ -103,8 +99,12 @@ class Stream:
         self._connection.shutdown(socket.SHUT_WR)
 
     def end(self) -> None:
-        """End what another thread reads of it."""
-        _shut(self._connection)
+        """End what another thread reads of it.
+
+        Whoever reads from the connection closes it: a number that is free is given again.
+        """
+        with suppress(OSError):  # it has ended
+            self._connection.shutdown(socket.SHUT_RDWR)
 
 
 class Demultiplexer:
@@ -146,12 +146,6 @@ def _connected(socket_path: str, timeout: float | None) -> socket.socket:
     return connection
 
 
-def _shut(connection: socket.socket) -> None:
-    """End a connection. Whoever reads from it closes it: a number that is free is given again."""
-    with suppress(OSError):  # it has ended
-        connection.shutdown(socket.SHUT_RDWR)
-
-
 def _send(
     connection: socket.socket,
     method: str,
@@ -182,14 +176,15 @@ def _read_head(connection: socket.socket) -> tuple[bytes, bytes]:
 
 
 def _status(head: bytes) -> int:
-    return int(head.split(b" ", 2)[1])
+    """ValueError for what is no answer, such as the end of the connection."""
+    return int((*head.split(b" ", 2), b"", b"")[1])
 
 
 def _whole_answer(connection: socket.socket, answer: bytes) -> ApiAnswer:
     while chunk := connection.recv(CHUNK):
         answer += chunk
     head, _, body = answer.partition(b"\r\n\r\n")
-    status, *headers = head.decode("latin-1").split("\r\n")
+    _, *headers = head.decode("latin-1").split("\r\n")
     names = {name.lower(): value for name, _, value in (line.partition(":") for line in headers)}
     server = names.get("server", "").strip()
-    return ApiAnswer(int(status.split(" ", 2)[1]), json.loads(body or b"null"), server)
+    return ApiAnswer(_status(head), json.loads(body or b"null"), server)

@@ -10,12 +10,13 @@ from ..docker.engine import Engine, image_ids
 from ..docker.gpu_handover import NoHandover
 from ..docker.image_build import image_of
 from ..local import process_gpus
-from ..model.cuda import Version, cuda_of, cuda_of_image, driver_of, runs_on
+from ..model.cuda import Version, driver_of, runs_on
 from ..model.experiment import Experiment
 from ..model.gpu import AUTO
-from ..util import files, host_gpus, nvml, process
+from ..util import host_gpus, nvml, process
 from ..util.errors import UserError
 from ..util.host_gpus import HostGpus
+from ..workspace import needed_cuda
 from .checks import PATIENCE, Checkup, Fact
 
 
@@ -116,10 +117,7 @@ def _names() -> str:
 
 
 def _cuda(checkup: Checkup, experiment: Experiment, driver: Version | None) -> Iterator[Fact]:
-    lock = experiment.paths.lock
-    needed = cuda_of((files.read_text(checkup.root / lock) if lock else "") or "") or cuda_of_image(
-        experiment.dockerfile.image_of(experiment.dockerfile.last)
-    )
+    needed = needed_cuda.of_experiment(checkup.root, experiment)
     if needed is None or driver is None:
         return
     name = f"cuda of {experiment.name}"

@@ -25,6 +25,8 @@ from .run_notes import NOTHING, RunNotes
 
 # The state of a run whose record cannot be read.
 UNREADABLE = "unreadable"
+# A service's words for the end of a job, as ours.
+WORDS_OF_SERVICES = {"completed": "done", "canceled": "stopped"}
 # The keys of a record whose values are texts.
 _TEXTS = (
     "experiment", "backend", "why", "command", "cwd", "image", "environment", "compute", "url",
@@ -97,7 +99,7 @@ class PastRun:
         code = self.record.get("exit_code")
         if code is None and self.record.get("status"):
             status = str(self.record["status"]).lower()
-            return {"completed": "done", "canceled": "stopped"}.get(status, status)
+            return WORDS_OF_SERVICES.get(status, status)
         if code is None:
             if self.alive or self.unknown:
                 going = "waiting" if self.record.get("waiting") else "running"

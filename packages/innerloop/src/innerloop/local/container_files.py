@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import posixpath
+import shlex
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,7 +18,14 @@ from pathlib import Path
 from ..docker import container_context, container_user
 from ..history import in_flight, recorder
 from ..model import link_mounts
-from ..model.container import ContainerContext, Mount
+from ..model.container import (
+    EXPERIMENT_LABEL,
+    RUN_LABEL,
+    WORKSPACE_LABEL,
+    ContainerContext,
+    Mount,
+    image_name_part,
+)
 from ..model.experiment import Link
 from ..model.folder_contents import count_links, listed
 from ..model.paths import is_within
@@ -136,6 +144,31 @@ def links_outside(links: Sequence[Link]) -> list[UserError]:
         for link in links
         if not link.is_inside
     ]
+
+
+def container_name(run: Run) -> str:
+    return f"innerloop-{image_name_part(run.experiment.slug)}-{run.id}"
+
+
+def labels(run: Run) -> dict[str, str]:
+    return {
+        WORKSPACE_LABEL: run.workspace.identity,
+        EXPERIMENT_LABEL: run.experiment.name,
+        RUN_LABEL: run.id,
+    }
+
+
+def docker_args(run: Run) -> list[str]:
+    """The words of the job's docker_args. UserError if they cannot be parsed."""
+    try:
+        return shlex.split(run.job.docker_args)
+    except ValueError as error:
+        raise UserError(
+            f"resources.docker_args cannot be parsed: {error}",
+            code="docker-args-invalid",
+            where=run.job.where("resources", "docker_args"),
+            hint="Check its quotes",
+        ) from error
 
 
 # A job's command is a text for bash; where the image has no bash, sh understands most of them.

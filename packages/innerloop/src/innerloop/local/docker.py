@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -28,14 +27,10 @@ from ..docker.engine import Engine
 from ..docker.engine_facts import EngineFacts
 from ..history import recorder
 from ..model.container import (
-    EXPERIMENT_LABEL,
     NO_CONTEXT,
-    RUN_LABEL,
-    WORKSPACE_LABEL,
     ContainerContext,
     ContainerSpec,
     PublishedPort,
-    image_name_part,
     last_option,
 )
 from ..model.experiment import Experiment
@@ -137,18 +132,14 @@ def request(
         # it as arguments.
         entrypoint="",
         command=container_files.command(run, resolved, is_root=owner == "0:0"),
-        name=container_name(run),
+        name=container_files.container_name(run),
         user=_user(engine, owner, options),
         groups=_groups(engine, owner),
         workdir=cwd,
         env={**context.env, **resolved.env},
         mounts=tuple(context.on_host(mount) for mount in mounts),
         ports=tuple(PublishedPort(host, port, gated=True) for port, host in run.ports.items()),
-        labels={
-            WORKSPACE_LABEL: run.workspace.identity,
-            EXPERIMENT_LABEL: run.experiment.name,
-            RUN_LABEL: run.id,
-        },
+        labels=container_files.labels(run),
         remove=run.in_place and engine.facts.keeps_exit_codes,
         apart=not engine.facts.has_own_networks,
         shm_size=run.job.shm_size,
@@ -183,7 +174,7 @@ def submit(run: Run, request: Request) -> int:
     The container of a recorded run stays until its end is read, so that neither the end of the
     engine's client nor that of this process hides how the program ended.
     """
-    name = container_name(run)
+    name = container_files.container_name(run)
     terminal = request.container is not None and request.container.terminal
     with container_files.mount_points(run, request):
         try:
@@ -321,10 +312,6 @@ def _names_itself(container: ContainerSpec) -> bool:
     return any(word.split("=")[0] in names for word in container.options)
 
 
-def container_name(run: Run) -> str:
-    return f"innerloop-{image_name_part(run.experiment.slug)}-{run.id}"
-
-
 def owner() -> str | None:
     """This user as "uid:gid"; None on Windows."""
     me = container_user.person()
@@ -360,16 +347,7 @@ def _options(run: Run, context: ContainerContext, facts: EngineFacts) -> tuple[s
     Without `--rm` where an engine would lose the exit code with the container: that is removed
     afterwards all the same.
     """
-    try:
-        docker_args = shlex.split(run.job.docker_args)
-    except ValueError as error:
-        raise UserError(
-            f"resources.docker_args cannot be parsed: {error}",
-            code="docker-args-invalid",
-            where=run.job.where("resources", "docker_args"),
-            hint="Check its quotes",
-        ) from error
-    words = (*context.options, *docker_args, *run.options)
+    words = (*context.options, *container_files.docker_args(run), *run.options)
     if facts.keeps_exit_codes:
         return words
     return tuple(word for word in words if word not in ("--rm", "--rm=true"))

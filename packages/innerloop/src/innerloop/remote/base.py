@@ -276,12 +276,17 @@ def open_backend(name: str, root: Path, where: Mapping[str, str] | None = None) 
             hint=did_you_mean(name, list(BACKENDS)),
         )
     if kind in OF_MACHINES and where is None:
-        where = {"remote": _machine(name)}
+        where = {"remote": _machine_name(name)}
     module = importlib.import_module(BACKENDS[kind])
     return cast("RemoteBackend", module.BACKEND(root, where))
 
 
-def _machine(name: str) -> str:
+def _is_of_machines(name: str) -> bool:
+    """Whether a value of `--backend` is a backend of machines, with or without a machine."""
+    return name.partition(":")[0] in OF_MACHINES
+
+
+def _machine_name(name: str) -> str:
     """The machine's name in `ssh:NAME`; "" for this one."""
     from ..model.settings import remotes  # here, since few commands need it
 
@@ -311,7 +316,7 @@ def every(root: Path) -> Iterator[Backend]:
 def machine_names(root: Path) -> list[str]:
     """`ssh:NAME` for each machine in the workspace's settings, `slurm:NAME` for each cluster.
 
-    None for settings that are wrong.
+    Empty if the settings are wrong.
     """
     from ..workspace import loader
 
@@ -336,7 +341,7 @@ def machines_of(texts: Sequence[RemoteText]) -> list[str]:
 @contextmanager
 def machine(name: str, root: Path) -> Iterator[MachineBackend]:
     """The backend of `ssh:NAME`, as what it has there is cleaned."""
-    _machine(name)
+    _machine_name(name)
     with open_backend(name, root) as backend:
         yield cast(MachineBackend, backend)
 
@@ -347,7 +352,7 @@ def runnable(name: str, root: Path, *, dry: bool) -> Iterator[str | LocalBackend
 
     The connection to that begins while the job is read, unless `dry`.
     """
-    if name.partition(":")[0] not in OF_MACHINES:
+    if not _is_of_machines(name):
         yield name
         return
     with open_backend(name, root) as backend:
@@ -361,7 +366,11 @@ class _Words(tuple[str, ...]):
     """Values of `--backend`, of which a backend of machines has any name after a colon."""
 
     def __contains__(self, word: object) -> bool:
-        return super().__contains__(word) or str(word).partition(":")[0] in OF_MACHINES
+        return super().__contains__(word) or _is_of_machines(str(word))
+
+
+def _remote_words() -> _Words:
+    return _Words(name for name in BACKENDS if name not in OF_MACHINES)
 
 
 def add_run_argument(parser: argparse.ArgumentParser, *, machines: bool = False) -> None:
@@ -378,11 +387,10 @@ def add_run_argument(parser: argparse.ArgumentParser, *, machines: bool = False)
 
 def add_submit_argument(parser: argparse.ArgumentParser) -> None:
     """`--backend` of `loop submit`."""
-    words = _Words(name for name in BACKENDS if name not in OF_MACHINES)
     parser.add_argument(
         "--backend",
         type=_named,
-        choices=words,
+        choices=_remote_words(),
         default=DEFAULT,
         help=f"where (default: %(default)s); {A_MACHINE} for a machine",
     )
@@ -390,22 +398,21 @@ def add_submit_argument(parser: argparse.ArgumentParser) -> None:
 
 def add_backend_argument(parser: argparse.ArgumentParser, help: str) -> None:
     """`--backend` of commands that ask a remote backend."""
-    words = _Words(name for name in BACKENDS if name not in OF_MACHINES)
-    parser.add_argument("--backend", type=_named, choices=words, help=help)
+    parser.add_argument("--backend", type=_named, choices=_remote_words(), help=help)
 
 
 def _named(word: str) -> str:
-    if word.partition(":")[0] in OF_MACHINES:
-        _machine(word)
+    if _is_of_machines(word):
+        _machine_name(word)
     return word
 
 
 def _runnable_anywhere(word: str) -> str:
-    return _named(word) if word.partition(":")[0] in OF_MACHINES else _runnable(word)
+    return _named(word) if _is_of_machines(word) else _runnable(word)
 
 
 def _runnable(word: str) -> str:
-    if word.partition(":")[0] in OF_MACHINES:
+    if _is_of_machines(word):
         raise UsageError(
             f"--backend {word} is for `loop run` and `loop submit`",
             code="backend-remote",

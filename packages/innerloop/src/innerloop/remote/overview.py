@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,9 @@ MOST_ENDED = 10
 # How long a service or a machine may take to say what its jobs do, in seconds.
 PATIENCE = 60.0
 _WAITING, _RUNNING, _ENDED = 2, 1, 0
-_STATES_OF_JOBS = {"completed": "done", "canceled": "stopped"}
-# States of services before a job's start.
+# States without a time of the end, of what has ended.
 _LEFT = frozenset({"killed", "done", "stopped", "?", "unreadable", "not sent"})
+# States of services before a job's start.
 _BEFORE = frozenset({"queued", "notstarted", "preparing", "provisioning", "starting", "waiting"})
 
 
@@ -122,8 +123,12 @@ def _unrecorded(root: Path, known: set[str]) -> list[RunState]:
 
 
 def _time_in(id: str) -> str:
-    """When a run of this ID was started, in the form of a record's times."""
-    return f"{id[:4]}-{id[4:6]}-{id[6:8]}T{id[9:11]}:{id[11:13]}:{id[13:15]}"
+    """When a run of this ID was started, in the form of a record's times: an ID has the local time."""
+    try:
+        local_time = datetime.strptime(id[:15], "%Y%m%d-%H%M%S")
+        return local_time.astimezone(timezone.utc).isoformat(timespec="milliseconds")
+    except (ValueError, OverflowError, OSError):
+        return ""
 
 
 def _of_jobs(root: Path) -> list[RunState]:
@@ -182,7 +187,7 @@ def _of_job(job: SubmittedJob, now: JobStatus | None) -> RunState:
         run=job.name,
         experiment=job.experiment,
         backend=where,
-        state=state or _STATES_OF_JOBS.get(word, word) or "sent",
+        state=state or past_runs.WORDS_OF_SERVICES.get(word, word) or "sent",
         started=job.at,
         ended=ended or (job.at if status in stream_job.ENDED else ""),
         seconds=seconds,

@@ -124,9 +124,7 @@ def draw(job: Job, count: int, seed: int | None, *, dry: bool = False) -> Drawn:
         notes.append(note if dry else "")
     else:
         drawn = sweep.trials(job, allowed, seed)
-    early_termination.policy_of(
-        job
-    )  # a kind that does not exist is an error before anything starts
+    early_termination.policy_of(job)  # before anything starts: its kind may not exist
     if allowed < count:
         notes.append(f"limits.max_total_trials is {limit}: {allowed} of the {count} trials run")
     if len(drawn) < allowed:

@@ -6,7 +6,6 @@ shell's text.
 
 from __future__ import annotations
 
-import codecs
 import errno
 import glob
 import os
@@ -27,6 +26,7 @@ from typing import IO, Any, TypeVar
 from . import programs, windows_processes
 from .errors import UserError
 from .quick_dataclasses import dataclass
+from .text_parts import TextParts
 
 Argv = Sequence[str]
 T = TypeVar("T")
@@ -821,12 +821,12 @@ def _listening(child: _Program) -> Iterator[None]:
 
 def _pump(pipe: IO[bytes], on_text: Callable[[str], None]) -> None:
     """Text that cannot be shown is dropped: a pipe that nobody reads would stop the program."""
-    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    parts = TextParts()
     while chunk := os.read(pipe.fileno(), 65536):
         with suppress(OSError, ValueError):
-            on_text(decoder.decode(chunk))
+            on_text(parts.text(chunk))
     with suppress(OSError, ValueError):
-        on_text(decoder.decode(b"", final=True))
+        on_text(parts.rest())
 
 
 def _stop(child: _Program, press: int, on_interrupt: Callable[[int], object] | None) -> None:

@@ -3,12 +3,12 @@
 #
 # usage: sh agent.sh FOLDER VERB [ARGUMENT ...]
 #
-# Nothing of it stays: `start` leaves one supervisor beside each job, which ends with the job.
+# Nothing of it stays: `launch` leaves one supervisor beside each job, which ends with the job.
 # In FOLDER, which only its owner may enter:
 #
 #   blobs/SHA256      contents of files that were sent; "x" after the hash for one that can be run
 #   trees/DIGEST/     folders made of them, by hard links: code, data, what images are built from
-#   work/OF/NAME/       copies of code that a person opens in an editor
+#   work/OF/NAME/     copies of code that a person opens in an editor
 #   envs/KEY/         Python environments, with a file .complete when they are
 #   jobs/OF/NAME/     run.sh, stop.sh, code/, outputs/, log, samples (of the load), and:
 #     state           "running" or "ended CODE SECONDS", padded, so that a full disk takes its end

@@ -18,8 +18,8 @@ from ...util.quick_dataclasses import dataclass
 from ...util.toml_positions import position_of
 from ..gpu import WORDS, GpuSetting, parse_setting
 from .settings import RemoteText
+from .slurm_settings import CONTROL, InvalidRemoteValue, SlurmSetting
 from .slurm_settings import KEYS as SLURM_KEYS
-from .slurm_settings import InvalidSlurmValue, SlurmSetting
 from .slurm_settings import value_of as slurm_value_of
 
 # What starts a job there; "none" is a process in an environment made from the lock.
@@ -34,7 +34,6 @@ SLURM = "slurm"
 # Words of ssh's command line: an option would begin with "-".
 _HOST = re.compile(r"(?:[A-Za-z0-9_][\w.+-]*@)?[A-Za-z0-9_\[][\w.:\[\]-]*", re.ASCII)
 _NAME = re.compile(r"[A-Za-z0-9_][\w.-]{0,99}", re.ASCII)
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +77,7 @@ def is_folder(text: str) -> bool:
     """Whether the text is a folder there for jobs: absolute, or below the home ("~/")."""
     parts = text.removeprefix("~").split("/")
     is_below = text.startswith(("/", "~/")) and any(parts)
-    return is_below and not {"..", "."} & set(parts) and _CONTROL.search(text) is None
+    return is_below and not {"..", "."} & set(parts) and CONTROL.search(text) is None
 
 
 def named(texts: Sequence[RemoteText], name: str) -> RemoteSetting:
@@ -135,7 +134,7 @@ def _on_top_of(base: RemoteSetting, source: RemoteText, table: Any) -> RemoteSet
             continue
         try:
             changes[key] = _KEYS[key](value)
-        except _InvalidValue as error:
+        except InvalidRemoteValue as error:
             what = f"remote.{name}.{key}{error.what}"
             raise _error(source, what, error.hint, name, key, *error.keys) from error
         inner_keys = value if key == "data" else ()
@@ -153,10 +152,8 @@ def _slurm(
     """The table on top of that of another file; its keys' `positions` are added."""
     name = base.name
     if not isinstance(table, dict):
-        what, hint = (
-            f"remote.{name}.slurm is not a table",
-            'Write [remote.NAME.slurm], partition = "gpu"',
-        )
+        what = f"remote.{name}.slurm is not a table"
+        hint = 'Write [remote.NAME.slurm] and partition = "gpu"'
         raise _error(source, what, hint, name, SLURM)
     changes: dict[str, Any] = {}
     for key, value in table.items():
@@ -166,7 +163,7 @@ def _slurm(
             raise _error(source, what, hint, name, SLURM, key, code="setting-unknown")
         try:
             changes[key] = slurm_value_of(key, value)
-        except InvalidSlurmValue as error:
+        except InvalidRemoteValue as error:
             what = f"remote.{name}.slurm.{key}{error.what}"
             raise _error(source, what, error.hint, name, SLURM, key) from error
         where = position_of(source.text, source.name, *source.at, name, SLURM, key)
@@ -175,36 +172,28 @@ def _slurm(
     return replace(base.slurm or SlurmSetting(), **changes)
 
 
-class _InvalidValue(Exception):
-    """A value that a key cannot have: what completes "remote.NAME.KEY"."""
-
-    def __init__(self, what: str, hint: str, *keys: str) -> None:
-        super().__init__(what)
-        self.what, self.hint, self.keys = what, hint, keys
-
-
 def _host(value: Any) -> str:
     if not isinstance(value, str) or not is_host(value):
         hint = 'Write host = "gpubox", a Host of ~/.ssh/config, or "user@name"'
-        raise _InvalidValue(f" = {value!r} is not the name of a host", hint)
+        raise InvalidRemoteValue(f" = {value!r} is not the name of a host", hint)
     return value
 
 
 def _folder(value: Any) -> str:
     hint = f'Write folder = "{DEFAULT_FOLDER}", or an absolute path there'
-    if not isinstance(value, str) or not value or _CONTROL.search(value):
-        raise _InvalidValue(f" = {value!r} is not a folder", hint)
+    if not isinstance(value, str) or not value or CONTROL.search(value):
+        raise InvalidRemoteValue(f" = {value!r} is not a folder", hint)
     plain = value.rstrip("/")
     path = plain if plain.startswith(("/", "~")) else f"~/{plain}"
     if not is_folder(path):
-        raise _InvalidValue(f" = {value!r} is not a folder of its own", hint)
+        raise InvalidRemoteValue(f" = {value!r} is not a folder of its own", hint)
     return path
 
 
 def _engine(value: Any) -> RemoteEngine:
     if value not in REMOTE_ENGINES:
         hint = did_you_mean(str(value), list(REMOTE_ENGINES))
-        raise _InvalidValue(f" = {value!r} is unknown", hint)
+        raise InvalidRemoteValue(f" = {value!r} is unknown", hint)
     engine: RemoteEngine = value
     return engine
 
@@ -213,17 +202,17 @@ def _gpus(value: Any) -> GpuSetting:
     try:
         return parse_setting(value)
     except ValueError as error:
-        raise _InvalidValue(f": {error}", WORDS) from error
+        raise InvalidRemoteValue(f": {error}", WORDS) from error
 
 
 def _data(value: Any) -> dict[str, str]:
     hint = 'Write data = { images = "/mnt/images" }, with an absolute path there for an input'
     if not isinstance(value, dict):
-        raise _InvalidValue(" is not a table of inputs", hint)
+        raise InvalidRemoteValue(" is not a table of inputs", hint)
     for input_name, path in value.items():
-        is_path = isinstance(path, str) and path.startswith("/") and not _CONTROL.search(path)
+        is_path = isinstance(path, str) and path.startswith("/") and not CONTROL.search(path)
         if not is_path or ".." in path.split("/"):
-            raise _InvalidValue(
+            raise InvalidRemoteValue(
                 f".{input_name} = {path!r} is not an absolute path", hint, input_name
             )
     return {input_name: path.rstrip("/") or "/" for input_name, path in value.items()}

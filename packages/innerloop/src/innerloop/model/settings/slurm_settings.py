@@ -20,7 +20,8 @@ OF_APPTAINER, OF_PYXIS, OF_LOCK = SLURM_ENVIRONMENTS
 # One word of sbatch's command line, such as a partition, a list of them, or a constraint.
 _WORD = re.compile(r"[A-Za-z0-9_\[(][\w.,:@+=&|!*/()\[\]-]{0,199}", re.ASCII)
 _MEMORY = re.compile(r"[1-9]\d{0,8}[KMGT]?", re.ASCII)
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+# Letters that no line has.
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _OPTION = re.compile(r"--[a-z][a-z-]*(=.+)?", re.ASCII)
 # The times that sbatch takes. Source: sbatch(1), --time.
 _TIME = re.compile(
@@ -112,22 +113,25 @@ def time_text(seconds: float) -> str:
     return f"{days}-{clock}" if days else clock
 
 
-class InvalidSlurmValue(Exception):
-    """A value that a key cannot have: what completes "remote.NAME.slurm.KEY"."""
+class InvalidRemoteValue(Exception):
+    """A value that a key cannot have: `what` completes "remote.NAME.KEY".
 
-    def __init__(self, what: str, hint: str) -> None:
+    `keys` lead from the key to the value within it.
+    """
+
+    def __init__(self, what: str, hint: str, *keys: str) -> None:
         super().__init__(what)
-        self.what, self.hint = what, hint
+        self.what, self.hint, self.keys = what, hint, keys
 
 
 def value_of(key: str, value: Any) -> Any:
-    """The value of a key. InvalidSlurmValue; KeyError for a key that is unknown."""
+    """The value of a key. InvalidRemoteValue; KeyError for a key that is unknown."""
     return _KEYS[key](value)
 
 
 def _word(value: Any) -> str:
     if not isinstance(value, str) or not _WORD.fullmatch(value):
-        raise InvalidSlurmValue(
+        raise InvalidRemoteValue(
             f" = {value!r} is not one word of sbatch", 'Write it as sbatch takes it: "gpu"'
         )
     return value
@@ -135,13 +139,13 @@ def _word(value: Any) -> str:
 
 def _memory(value: Any) -> str:
     if not isinstance(value, str) or not _MEMORY.fullmatch(value):
-        raise InvalidSlurmValue(f" = {value!r} is not an amount of memory", 'Write memory = "32G"')
+        raise InvalidRemoteValue(f" = {value!r} is not an amount of memory", 'Write memory = "32G"')
     return value
 
 
 def _environment(value: Any) -> SlurmEnvironment:
     if value not in SLURM_ENVIRONMENTS:
-        raise InvalidSlurmValue(
+        raise InvalidRemoteValue(
             f" = {value!r} is unknown", did_you_mean(str(value), list(SLURM_ENVIRONMENTS))
         )
     environment: SlurmEnvironment = value
@@ -150,7 +154,7 @@ def _environment(value: Any) -> SlurmEnvironment:
 
 def _count(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= 100_000:
-        raise InvalidSlurmValue(f" = {value!r} is not a number", "Write a number from 1 on")
+        raise InvalidRemoteValue(f" = {value!r} is not a number", "Write a number from 1 on")
     return value
 
 
@@ -158,34 +162,34 @@ def _time(value: Any) -> int:
     seconds = seconds_of(value) if isinstance(value, str) else None
     if not seconds:
         hint = 'Write it as sbatch takes it: "30" (minutes), "12:00:00" or "2-00:00:00" (days)'
-        raise InvalidSlurmValue(f" = {value!r} is not a time", hint)
+        raise InvalidRemoteValue(f" = {value!r} is not a time", hint)
     return seconds
 
 
 def _requeue(value: Any) -> bool:
     if not isinstance(value, bool):
-        raise InvalidSlurmValue(f" = {value!r} is neither true nor false", "Write true or false")
+        raise InvalidRemoteValue(f" = {value!r} is neither true nor false", "Write true or false")
     return value
 
 
 def _lines(value: Any) -> tuple[str, ...]:
     hint = 'Write a list of lines: ["module load cuda/12.4"]'
     if not isinstance(value, list) or not all(isinstance(line, str) for line in value):
-        raise InvalidSlurmValue(f" = {value!r} is not a list of lines", hint)
+        raise InvalidRemoteValue(f" = {value!r} is not a list of lines", hint)
     for line in value:
-        if _CONTROL.search(line) or line.lstrip().startswith("#SBATCH"):
-            raise InvalidSlurmValue(f": {line!r} is not one line of bash", hint)
+        if CONTROL.search(line) or line.lstrip().startswith("#SBATCH"):
+            raise InvalidRemoteValue(f": {line!r} is not one line of bash", hint)
     return tuple(value)
 
 
 def _options(value: Any) -> tuple[str, ...]:
     hint = 'Write a list of options: ["--exclusive", "--mail-type=END"]'
     if not isinstance(value, list):
-        raise InvalidSlurmValue(f" = {value!r} is not a list of options", hint)
+        raise InvalidRemoteValue(f" = {value!r} is not a list of options", hint)
     for option in value:
         text = option if isinstance(option, str) else ""
-        if not _OPTION.fullmatch(text) or _CONTROL.search(text):
-            raise InvalidSlurmValue(f": {option!r} is not an option", hint)
+        if not _OPTION.fullmatch(text) or CONTROL.search(text):
+            raise InvalidRemoteValue(f": {option!r} is not an option", hint)
     return tuple(value)
 
 
@@ -193,7 +197,7 @@ def _sbatch(value: Any) -> tuple[str, ...]:
     options = _options(value)
     for option in options:
         if (name := option.partition("=")[0]) in _OF_THE_JOB:
-            raise InvalidSlurmValue(
+            raise InvalidRemoteValue(
                 f": {name} follows from the job",
                 "Change the job file, or another key of this table",
             )

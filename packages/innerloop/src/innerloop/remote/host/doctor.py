@@ -6,20 +6,20 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from ...model.cuda import cuda_of, cuda_of_image, runs_on
+from ...model.cuda import runs_on
 from ...model.settings import remotes
 from ...model.settings.remotes import NO_ENGINE
-from ...util import files, process
+from ...util import process
 from ...util.errors import UserError
-from ...workspace import loader
+from ...workspace import loader, needed_cuda
 from ..base import DoctorFact
 from ..progress import format_size
 from .facts import HostFacts
 from .host import RemoteHost
 
-# Less free disk is said, in bytes. An image with CUDA's libraries takes 7 GB.
+# Less free disk, in bytes, is reported. An image with CUDA's libraries takes 7 GB.
 _LITTLE = 10_000_000_000
-# A clock that is off by more is said, in seconds.
+# A clock that is off by more seconds is reported.
 _OFF = 60
 
 
@@ -76,12 +76,9 @@ def _cuda(root: Path, found: HostFacts) -> Iterator[DoctorFact]:
     for name in workspace.experiments if found.cuda else ():
         try:
             experiment = loader.open_experiment(workspace, name)
-            lock = experiment.paths.lock
-            text = (files.read_text(root / lock) if lock else "") or ""
+            needed = needed_cuda.of_experiment(root, experiment)
         except UserError:
             continue
-        image = experiment.dockerfile.image_of(experiment.dockerfile.last)
-        needed = cuda_of(text) or cuda_of_image(image)
         if needed is None or found.cuda is None or experiment.settings.gpu.kind == "none":
             continue
         version = f"{needed[0]}.{needed[1]}"

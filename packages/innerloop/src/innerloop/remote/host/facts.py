@@ -23,8 +23,9 @@ class HostFacts:
     """A machine as its agent describes it. Empty values are not known.
 
     `root` is the absolute path of the agent's folder, `time` the machine's clock in seconds since the
-    epoch, `free` the bytes free for the folder. `rsync` is the path of that program, `cuda` the newest that its driver supports. `engine` is what starts jobs, and `engine_facts` what
-    it says of itself; `silent` has what the engines say that do not answer, by name. `image` is the
+    epoch, `free` the bytes free for the folder. `rsync` is the path of that program, `cuda` the newest
+    that the GPUs' driver supports. `engine` is what starts jobs, and `engine_facts` what it says of
+    itself; `silent` has what the engines say that do not answer, by name. `image` is the
     digest of the image that was asked for, "" without one, None if it is not there; `absent` are the
     trees that were asked for and are not there.
     """
@@ -127,8 +128,13 @@ def _first(values: dict[str, list[str]], key: str) -> str:
     return values.get(key, [""])[0]
 
 
+def number_in(text: str) -> int | None:
+    """The number of an answer; None for another text, and for one that no answer has."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else None
+
+
 def _number(text: str) -> int:
-    return int(text[:18]) if text.isascii() and text.isdecimal() else 0
+    return number_in(text) or 0
 
 
 def _gpus(lines: Sequence[str]) -> tuple[tuple[HostDevice, ...], list[str]]:

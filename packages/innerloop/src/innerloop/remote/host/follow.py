@@ -67,7 +67,7 @@ def retried(host: RemoteHost, act: Callable[[], T], progress: Callable[[], int] 
     """The answer of `act`, which is tried again while the connection is lost.
 
     ConnectionLost if the host stays unreachable. An attempt that was connected and had some time, or
-    made `progress`, begins the patience anew.
+    made `progress`, is the first one again.
     """
     limit = min(LOST_LIMIT, silence_limit())
     lost_at, attempt = 0.0, 0

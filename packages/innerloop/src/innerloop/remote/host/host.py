@@ -27,7 +27,7 @@ from ...util.errors import UserError
 from ...util.process import CollectedProgram, CompletedCommand, OutputStream
 from ...util.quick_dataclasses import dataclass
 from . import facts
-from .connection import SSH_FAILED, ConnectionLost, SshConnection, connection_error, quoted
+from .connection import SSH_FAILED, SshConnection, connection_error, quoted
 from .facts import HostFacts
 from .local_connection import LocalConnection
 
@@ -276,18 +276,14 @@ def state_of(text: str) -> RemoteJobState:
 
 def _state(text: str) -> RemoteJobState:
     values = dict(line.split("\t", 1) for line in text.splitlines() if "\t" in line)
-
-    def number(key: str) -> int | None:
-        digits = values.get(key, "")
-        return int(digits) if digits.isascii() and digits.isdecimal() else None
-
+    numbers = {key: facts.number_in(value) for key, value in values.items()}
     return RemoteJobState(
         state=values.get("state") or "lost",
-        code=number("code"),
-        started=number("started"),
-        ended=number("ended"),
+        code=numbers.get("code"),
+        started=numbers.get("started"),
+        ended=numbers.get("ended"),
         canceled="canceled" in values,
-        overtime=number("overtime"),
+        overtime=numbers.get("overtime"),
         reason=values.get("reason", ""),
         fate=values.get("fate", ""),
     )
@@ -303,6 +299,3 @@ def _unmarked(done: CompletedCommand) -> CompletedCommand:
     if not marker:
         return CompletedCommand(_NOT_THERE, "", done.err or "no answer of the agent")
     return CompletedCommand(done.code, out, done.err)
-
-
-__all__ = ["ConnectionLost", "RemoteHost", "RemoteJobState", "RemoteRef", "setting_ref"]

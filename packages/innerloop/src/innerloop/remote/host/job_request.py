@@ -15,15 +15,7 @@ from ...docker import gpu_handover
 from ...local import container_files, process_gpus
 from ...local.resolve_command import ResolvedCommand, resolve
 from ...model.apptainer import PROGRAMS, Apptainer
-from ...model.container import (
-    EXPERIMENT_LABEL,
-    RUN_LABEL,
-    WORKSPACE_LABEL,
-    ContainerSpec,
-    Mount,
-    image_name_part,
-)
-from ...model.experiment import Experiment
+from ...model.container import ContainerSpec, Mount
 from ...model.gpu import Gpu, GpuSetting
 from ...model.run import ProcessSpec, Request, Run
 from ...model.settings.remotes import APPTAINER, DOCKER, NO_ENGINE, RemoteSetting
@@ -141,18 +133,18 @@ def _container(run: Run, site: RemoteSite, gpu: Gpu) -> Request:
     engine = facts.engine_facts
     user = facts.owner if site.facts is not None else ""
     is_apptainer = facts.engine == APPTAINER
-    options = () if is_apptainer else (*_docker_args(run), *run.options)
+    options = () if is_apptainer else (*container_files.docker_args(run), *run.options)
     container = ContainerSpec(
         image=site.image or (run.environment.image.name if run.environment.image else ""),
         entrypoint="",
         command=container_files.command(run, resolved, is_root=user == "0:0"),
-        name=container_name(run),
+        name=container_files.container_name(run),
         user=user,
         groups=facts.groups if user == f"{facts.uid}:{facts.gid}" and facts.uid else (),
         workdir=cwd,
         env={**gpu.env, **resolved.env},
         mounts=tuple(mounts),
-        labels=labels(run.workspace.identity, run.experiment, run.id),
+        labels=container_files.labels(run),
         remove=engine.keeps_exit_codes,
         shm_size=run.job.shm_size,
         devices=gpu.options,
@@ -171,18 +163,6 @@ def _container(run: Run, site: RemoteSite, gpu: Gpu) -> Request:
         can_start=bool(container.image),
         processes=resolved.processes,
     )
-
-
-def _docker_args(run: Run) -> list[str]:
-    try:
-        return shlex.split(run.job.docker_args)
-    except ValueError as error:
-        raise UserError(
-            f"resources.docker_args cannot be parsed: {error}",
-            code="docker-args-invalid",
-            where=run.job.where("resources", "docker_args"),
-            hint="Check its quotes",
-        ) from error
 
 
 def _apptainer(facts: HostFacts) -> str:
@@ -223,15 +203,6 @@ def _words(run: Run, resolved: ResolvedCommand) -> tuple[str, ...]:
     if not resolved.is_single or run.shell != "bash":
         return resolved.argv
     return ("sh", "-c", container_files.OR_SH, resolved.command)
-
-
-def container_name(run: Run) -> str:
-    return f"innerloop-{image_name_part(run.experiment.slug)}-{run.id}"
-
-
-def labels(identity: str, experiment: Experiment, run: str = "") -> dict[str, str]:
-    found = {WORKSPACE_LABEL: identity, EXPERIMENT_LABEL: experiment.name}
-    return {**found, RUN_LABEL: run} if run else found
 
 
 # A job of a shell that starts it in the background would ignore Ctrl-C, and so would its programs.

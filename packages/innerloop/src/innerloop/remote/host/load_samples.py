@@ -24,6 +24,7 @@ from ...util import files
 from ...util.gpu_load import GpuLoad, GpuReader
 from ...util.load import Load
 from ...util.quick_dataclasses import dataclass
+from .facts import number_in
 from .host import RemoteHost, RemoteJobState
 
 NAME = "samples"
@@ -71,7 +72,7 @@ def records(text: str) -> Iterator[str]:
 
 def _sample(time: str, fields: Sequence[str]) -> LoadSample | None:
     of = next((known for known in get_args(Of) if fields and known == fields[0]), None)
-    numbers = [_number(text) for text in (time, *fields[1:])]
+    numbers = [number_in(text) for text in (time, *fields[1:])]
     if of is None or len(numbers) != 3 or None in numbers:
         return None
     seconds, cpu, memory = (number or 0 for number in numbers)
@@ -84,13 +85,9 @@ def _with_gpu(samples: list[LoadSample], text: str) -> list[LoadSample]:
     if not samples or len(fields) != 4:
         return []
     last = samples.pop()
-    busy, memory = (_number(field) for field in fields[2:])
+    busy, memory = (number_in(field) for field in fields[2:])
     gpu = GpuLoad(fields[0], fields[1], math.nan if busy is None else busy, (memory or 0) << 20)
     return [LoadSample(last.time, last.of, last.load, (*last.gpus, gpu))]
-
-
-def _number(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else None
 
 
 def _lines(samples: Sequence[LoadSample], devices: Sequence[str]) -> Iterator[str]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ...model.run import Availability, Request, Run
 from ...model.settings import remotes
 from ...util.errors import UserError, combine
+from ...util.text_parts import TextParts
 from ..base import DoctorFact, Events, Fetched, JobStatus, Submission, SubmissionOrder
 from ..submission_store import SubmittedJob, where_sent
 
@@ -174,11 +175,13 @@ class HostMachine:
     ) -> tuple[JobStatus, int]:
         from .follow import JobFollower
 
-        decoder = _TextParts()
+        parts_of_text = TextParts()
 
         def write(chunk: bytes) -> None:
             if with_logs:
-                on_event({"event": "log", "of": "", "file": "log", "text": decoder.text(chunk)})
+                on_event(
+                    {"event": "log", "of": "", "file": "log", "text": parts_of_text.text(chunk)}
+                )
 
         with suppress(UserError):
             if parts := self.host.state(self._job(job)).parts:
@@ -249,7 +252,7 @@ class HostMachine:
 
         state, found = retried(self.host, fetch)
         for line in found.incomplete:
-            console.say(f"{self.remote}: {line}")
+            console.say(f"{self.run.title}: {line}")
         return Fetched(self._status(state, job), found.files, found.size)
 
     def _fetch_parts(
@@ -326,15 +329,3 @@ def _of_part(on_event: Events) -> Events:
             on_event(event)
 
     return on
-
-
-class _TextParts:
-    """Text of bytes that come in parts, which may end within a letter."""
-
-    def __init__(self) -> None:
-        import codecs
-
-        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
-
-    def text(self, chunk: bytes) -> str:
-        return self._decoder.decode(chunk)

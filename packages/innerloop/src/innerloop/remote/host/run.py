@@ -29,6 +29,7 @@ from ...util.gate import RelayCommand
 from ...util.printable import raw
 from ...util.process import CompletedCommand
 from ...util.quick_dataclasses import dataclass
+from ...util.text_parts import TextParts
 from .. import run_records, snapshot, submission_store
 from .. import suspects as suspects_
 from ..base import MachineGroups
@@ -426,11 +427,14 @@ class HostRun:
     ) -> tuple[RemoteJobState, KeyboardInterrupt | None]:
         follower = JobFollower(host, job)
         interruptions = Interruptions(host, job)
+        output = _JobOutput()
         with interruptions.heard():
             while True:
                 try:
                     self._await_start(host, job, name)
-                    return follower.to_end(_write), interruptions.first
+                    state = follower.to_end(output.write)
+                    output.end()
+                    return state, interruptions.first
                 except KeyboardInterrupt as interrupt:
                     interruptions.on(interrupt)
 
@@ -497,18 +501,27 @@ def _why(site: RemoteSite) -> str:
     return f"on {site.setting.host} with {engine}"
 
 
-def _write(chunk: bytes) -> None:
-    """Show a part of the job's output, to whom the output of this machine's programs goes."""
-    sink = process.output_sink()
-    if sink is not None:
-        sink(chunk.decode("utf-8", "replace"))
-        return
-    out = raw(sys.stdout)
-    out.flush()
-    buffer = getattr(out, "buffer", None)
-    if buffer is None:
-        out.write(chunk.decode("utf-8", "replace"))
+class _JobOutput:
+    """Shows a job's output to whom the output of this machine's programs goes."""
+
+    def __init__(self) -> None:
+        self._sink = process.output_sink()
+        self._parts = TextParts()
+
+    def write(self, chunk: bytes) -> None:
+        if self._sink is not None:
+            self._sink(self._parts.text(chunk))
+            return
+        out = raw(sys.stdout)
         out.flush()
-        return
-    buffer.write(chunk)
-    buffer.flush()
+        buffer = getattr(out, "buffer", None)
+        if buffer is None:
+            out.write(self._parts.text(chunk))
+            out.flush()
+            return
+        buffer.write(chunk)
+        buffer.flush()
+
+    def end(self) -> None:
+        if self._sink is not None and (rest := self._parts.rest()):
+            self._sink(rest)

@@ -1,4 +1,4 @@
-"""A submission to a machine that is reached by ssh, complete before it is connected to."""
+"""A submission to a machine of the team's own, complete before it is connected to."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def plan(order: SubmissionOrder, machine: HostRun) -> tuple[HostSubmission | Non
             f"a {job.kind} job is more than one command",
             code="not-a-command-job",
             where=posixpath.normpath(f"{order.experiment.folder}/{order.file}"),
-            hint=f"`scripts/loop run` with --backend ssh:{machine.remote} runs its parts there",
+            hint=f"`scripts/loop run` with --backend {machine.backend} runs its parts there",
         )
     run = machine.planned(order.workspace, order.experiment, job, dry=order.is_dry)
     if order.name is not None:

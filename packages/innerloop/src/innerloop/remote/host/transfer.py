@@ -150,7 +150,7 @@ class KnownHashes:
             raise _unreadable(source, error) from error
 
     def keep(self) -> None:
-        """Write what was hashed anew; without the cache, the next run only reads it again."""
+        """Write the new hashes; without the cache, the next run only reads it again."""
         if self._has_new and self._known is not None:
             there = {path: entry for path, entry in self._known.items() if os.path.exists(path)}
             files.write_text(self._path, json.dumps(there))

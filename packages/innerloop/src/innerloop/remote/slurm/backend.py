@@ -20,15 +20,11 @@ if TYPE_CHECKING:
 
 class Slurm(HostMachine):
     kind = "slurm"
-    _run: SlurmRun | None
 
-    @property
-    def run(self) -> SlurmRun:
+    def _new_run(self) -> SlurmRun:
         from .run import SlurmRun
 
-        if self._run is None:
-            self._run = SlurmRun(self.root, self.remote, self._host)
-        return self._run
+        return SlurmRun(self.root, self.remote, self._host)
 
     def available(self, workspace: Workspace) -> Availability:
         return self.run.available(workspace)

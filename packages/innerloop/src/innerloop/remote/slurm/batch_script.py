@@ -56,8 +56,8 @@ class BatchTask:
 
     folder: that of the job there, with `log`, `state` and `outputs`. cwd: where `argv` starts; "" where a
     container says so itself. env: its variables. prefix: what the names of variables get before them, for a
-    program that starts a container and hands them on; then `passed` are variables of the node that
-    it hands on too. image, mounts: of Pyxis, by srun's own options.
+    program that starts a container and hands them on, with some of the node's. path: a folder that comes
+    first on PATH. srun: options of its own, as those of Pyxis. scratch: a folder that is made before.
     """
 
     name: str
@@ -93,7 +93,6 @@ class BatchJob:
     distribution: str = ""
     gpus: int = 0
     limit: int | None = None
-    shm_size: str = ""
 
 
 def text(job: BatchJob) -> str:
@@ -169,7 +168,7 @@ def directives(job: BatchJob) -> list[str]:
         kind = f"{setting.gpu_type}:" if setting.gpu_type else ""
         found.append(f"--gres=gpu:{kind}{job.gpus}")
     found += [f"--mem={setting.memory}"] if setting.memory else []
-    seconds = job.limit or setting.time
+    seconds = _limit(job)
     found += [f"--time={time_text(seconds)}"] if seconds else []
     for key in ("partition", "account", "qos", "constraint"):
         value = getattr(setting, key)

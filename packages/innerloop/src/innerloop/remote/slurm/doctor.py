@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ...model.settings import remotes
-from ...model.settings.remotes import RemoteSetting
+from ...model.settings.remotes import APPTAINER, NO_ENGINE, RemoteSetting
 from ...model.settings.slurm_settings import NO_SLURM_SETTING, OF_APPTAINER
 from ...model.workspace import Workspace
 from ...util.errors import UserError
@@ -26,7 +26,7 @@ def facts(root: Path, host: RemoteHost, remote: str) -> Iterator[DoctorFact]:
     place = f"by ssh on {setting.host}" if setting.host else "on this machine"
     yield "ok", "configuration", f"the login node is {place}, from {where}", ""
     try:
-        found = host.facts(remotes.APPTAINER if slurm.environment == OF_APPTAINER else "none")
+        found = host.facts(APPTAINER if slurm.environment == OF_APPTAINER else NO_ENGINE)
     except UserError as error:
         yield "bad", "connection", error.what, error.hint
         return
@@ -57,7 +57,7 @@ def facts(root: Path, host: RemoteHost, remote: str) -> Iterator[DoctorFact]:
 
 
 def _environment(kind: str, engine: str) -> DoctorFact:
-    if kind == OF_APPTAINER and engine != remotes.APPTAINER:
+    if kind == OF_APPTAINER and engine != APPTAINER:
         hint = 'Load it in the login shell there, or set environment = "pyxis" or "venv"'
         return "bad", "environment", "Apptainer is not on PATH there", hint
     return "ok", "environment", kind, ""

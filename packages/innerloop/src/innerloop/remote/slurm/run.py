@@ -10,7 +10,7 @@ from pathlib import Path
 from ...apptainer import program, sif_build
 from ...model.apptainer import Apptainer
 from ...model.container import ContainerSpec, image_name_part
-from ...model.cuda import cuda_of, cuda_of_image
+from ...model.cuda import cuda_of_image
 from ...model.environment import Image
 from ...model.experiment import Experiment
 from ...model.gpu import AUTO, NO_GPU, NONE, Gpu
@@ -27,10 +27,11 @@ from ...model.settings.slurm_settings import (
 from ...model.workspace import Workspace
 from ...runner.debug import DebugSite
 from ...runner.local_differences import notes_on_processes
-from ...util import console, files, process
+from ...util import console, process
 from ...util.errors import UserError
 from ...util.process import CompletedCommand
 from ...util.quick_dataclasses import dataclass
+from ...workspace import needed_cuda
 from ..base import MachineGroups
 from ..host import environments, job_request, transfer
 from ..host.facts import HostFacts
@@ -353,7 +354,7 @@ class SlurmRun(HostRun):
         asked = RemoteSite(setting).gpus_of(run)
         on_node = (setting.slurm or NO_SLURM_SETTING).gpus_per_node
         if asked.kind == "none":
-            return SlurmGpus(0, f"{asked.shown}")
+            return SlurmGpus(0, asked.shown)
         if asked.kind in ("count", "devices"):
             count = asked.count or len(asked.devices)
             chosen = "; Slurm chooses which" if asked.kind == "devices" else ""
@@ -395,16 +396,10 @@ def _of_pyxis(container: ContainerSpec) -> tuple[str, ...]:
 
 def _needs_cuda(root: Path, run: Run) -> bool:
     """Whether the packages or the image are made for GPUs."""
-    experiment = run.experiment
-    lock = experiment.paths.lock
-    text = (files.read_text(root / lock) if lock else "") or ""
-    if cuda_of(text) is not None:
-        return True
     image = run.environment.image
-    names = [image.name] if image is not None else []
-    if experiment.dockerfile.last is not None:
-        names.append(experiment.dockerfile.image_of(experiment.dockerfile.last))
-    return any(cuda_of_image(name) is not None for name in names)
+    if image is not None and cuda_of_image(image.name) is not None:
+        return True
+    return needed_cuda.of_experiment(root, run.experiment) is not None
 
 
 def _submit_alone(run: Run) -> str:
@@ -427,9 +422,7 @@ _WORDS = (
 
 def _explained(machine: SlurmRun, run: Run, said: str) -> UserError | None:
     """The error for what sbatch said; None where it said nothing."""
-    lines = [
-        line.strip() for line in said.splitlines() if "sbatch: error:" in line or "sbatch: " in line
-    ]
+    lines = [line.strip() for line in said.splitlines() if "sbatch: " in line]
     if not lines:
         return None
     setting = machine.setting(run)

@@ -33,9 +33,8 @@ _SEEDS = 2**32
 def main() -> None:
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what a library prints is no answer
-    warnings.simplefilter(
-        "ignore"
-    )  # experimental options, and numbers of points that are no power of 2
+    # Experimental options, and numbers of points that are no power of 2.
+    warnings.simplefilter("ignore")
     study: _Study | None = None
     for line in sys.stdin:
         request = json.loads(line)
