@@ -17,6 +17,8 @@ from hypothesis import strategies as st
 from innerloop.history import event_files, sqlite_tables, trainer_logs, written_metrics
 
 NAN, INF = math.nan, math.inf
+# Files that real programs wrote, by their versions.
+RECORDED = Path(__file__).parent / "recorded"
 
 
 def record(content: bytes) -> bytes:
@@ -216,6 +218,28 @@ def test_table_of_lightning_has_no_empty_cells_and_no_torn_line(tmp_path: Path) 
     loss, acc = found.series["train_loss"], found.series["val_acc"]
     assert (shown(loss.values), loss.steps, loss.epochs) == (["1.5", "nan"], (9, 19), (0, 1))
     assert (acc.values, acc.steps) == ((0.5,), (9,))
+
+
+def test_table_that_lightning_wrote_has_every_metric_at_its_step(tmp_path: Path) -> None:
+    """Written by `CSVLogger` of lightning 2.6.6: three epochs of fit with validation, then test."""
+    written = (RECORDED / "lightning-2.6.6/metrics.csv").read_bytes()
+    assert written.startswith(b"epoch,late,lr,step,test_acc,") and written.count(b"\r\n") == 14
+    (tmp_path / "lightning_logs/version_0").mkdir(parents=True)
+    (tmp_path / "lightning_logs/version_0/metrics.csv").write_bytes(written)
+    found = written_metrics.read(tmp_path)
+    assert {name: series.steps for name, series in found.series.items()} == {
+        "lr": (1, 3, 5, 7, 9, 11),
+        "late": (5, 7, 9, 11),  # a column that came later: Lightning wrote the file again
+        "train/loss_step": (1, 3, 5, 7, 9, 11),
+        "train/loss_epoch": (3, 7, 11),
+        "val/loss": (3, 7, 11),
+        "test_acc": (12,),
+    }
+    assert found.series["val/loss"].epochs == (0, 1, 2)
+    assert found.series["test_acc"].epochs == (3,)
+    assert all(math.isnan(value) for value in found.series["late"].values)
+    assert found.scores["val/loss"] == 0.5195620059967041
+    assert (found.scores["test_acc"], found.problems) == (0.5, ())
 
 
 def test_newest_version_of_a_table_counts(tmp_path: Path) -> None:
