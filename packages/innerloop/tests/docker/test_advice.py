@@ -24,6 +24,8 @@ ALONE = {
     "devcontainers/host_programs.py": "`up` refuses in a container",
     "devcontainers/devcontainer_cli.py": "`up` refuses in a container",
     "local/host_process.py": "asks where it is",
+    "remote/host/doctor.py": "about a machine elsewhere",
+    "remote/host/environments.py": "about a machine elsewhere",
 }
 ADVICE = re.compile(r"\b(?:[Ii]nstall|[Ss]tart) (?:Docker|Podman|the engine|an engine)\b")
 

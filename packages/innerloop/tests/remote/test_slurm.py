@@ -248,6 +248,7 @@ def test_requeued_job_starts_anew_on_what_it_has(place: Workspace, cluster: Slur
         assert "start 2 of this job" in place.loop("logs", name).out
 
 
+@pytest.mark.nightly
 def test_node_that_goes_down_is_said(place: Workspace, cluster: SlurmCluster) -> None:
     with waiting(place, cluster) as (name, id_):
         cluster.run("scontrol", "update", f"jobid={id_}", "Requeue=0")

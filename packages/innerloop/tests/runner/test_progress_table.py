@@ -21,7 +21,7 @@ jobs:
 
 
 def test_the_table_as_text(capsys: pytest.CaptureFixture[str]) -> None:
-    parts = [Row("a", {"x": "1"}), Row("long name"), Row("c")]
+    parts = [Row("a", values={"x": "1"}), Row("long name"), Row("c")]
     board = ProgressTable("step", ["state", "x", "metric", "exit"], parts, {"metric": "val loss"})
     with board.shown():
         board.begin("a")
