@@ -19,6 +19,7 @@ _TYPES = {
     "js": "application/javascript",
     "json": "application/json",
     "md": "text/markdown",
+    "py": "text/x-python",
     "svg": "image/svg+xml",
     "vsixmanifest": "text/xml",
 }
