@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import os
 import select
-import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
-from types import FrameType
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from typing import Any
 from urllib.parse import quote
 
@@ -22,6 +20,7 @@ from ..model.container import ContainerSpec
 from ..model.container_api import create_body
 from ..util import process
 from ..util.process import GRACE, OutOfTime, Terminated
+from ..util.signals import on_signal
 from ..util.text_parts import TextParts
 from . import client, engine, engine_socket
 from .engine_socket import LateAnswer, Stream
@@ -249,38 +248,17 @@ class _Attached:
         with suppress(OSError):
             stream.close_input()
 
-    @contextmanager
-    def quit_forwarded(self) -> Iterator[None]:
+    def quit_forwarded(self) -> AbstractContextManager[None]:
         r"""Within, Ctrl-\ is for the program, as `docker run` forwards it; its end is the run's."""
-        number = getattr(signal, "SIGQUIT", None)
-        if number is None or threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        before = signal.signal(number, lambda *_: self.pass_signal("QUIT"))
-        try:
-            yield
-        finally:
-            signal.signal(number, before)
+        return on_signal("SIGQUIT", lambda: self.pass_signal("QUIT"))
 
-    @contextmanager
-    def _resized(self) -> Iterator[None]:
+    def _resized(self) -> AbstractContextManager[None]:
         """Within, the container's terminal has the size of ours."""
-        number = getattr(signal, "SIGWINCH", None)
-        if number is None or threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        before = signal.getsignal(number)
 
-        def resize(number: int, frame: FrameType | None) -> None:
-            if callable(before):
-                before(number, frame)
+        def resize() -> None:
             threading.Thread(target=self._resize, daemon=True).start()
 
-        signal.signal(number, resize)
-        try:
-            yield
-        finally:
-            signal.signal(number, before)
+        return on_signal("SIGWINCH", resize)
 
     def _resize(self) -> None:
         if self.container.terminal and self.is_started:

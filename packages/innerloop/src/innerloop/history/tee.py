@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import errno
 import os
-import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from types import FrameType
 from typing import Protocol
 
 from ..util import files, process
 from ..util.redaction import NO_REDACTION, RedactedStream, Redaction
+from ..util.signals import on_signal
 
 # How long to wait for the output of background processes at the end, in seconds.
 PATIENCE = 2.0
@@ -328,20 +327,14 @@ if sys.platform != "win32":
     def _same_size(original: int, pseudo: int) -> Iterator[None]:
         """Within, the pseudo-terminal has the terminal's size, also when the window is resized."""
 
-        def resize(number: int = 0, frame: FrameType | None = None) -> None:
+        def resize() -> None:
             with suppress(OSError):  # the terminal is gone
                 size = fcntl.ioctl(original, termios.TIOCGWINSZ, b"\0" * 8)
                 fcntl.ioctl(pseudo, termios.TIOCSWINSZ, size)
 
         resize()
-        if threading.current_thread() is not threading.main_thread():
+        with on_signal("SIGWINCH", resize):
             yield
-            return
-        before = signal.signal(signal.SIGWINCH, resize)
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGWINCH, before)
 
 else:
 
