@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from functools import partial
 from math import inf
 
 from ..doctor import cleanup
-from ..doctor.cleanup import DEFAULT_KINDS, KINDS, Removable, readable
+from ..doctor.cleanup import DEFAULT_KINDS, KINDS, readable
+from ..model.removable import Removable
 from ..remote import base
 from ..util import argtypes, console, tables
 from ..util.errors import UsageError
@@ -85,11 +85,7 @@ def _elsewhere(args: argparse.Namespace) -> int:
             hint=f"Name one of {', '.join(THERE)}",
         )
     with base.machine(args.backend, args.root) as machine:
-        items = [
-            Removable(**asdict(item))
-            for item in machine.removable()
-            if item.kind in (args.kinds or THERE)
-        ]
+        items = [item for item in machine.removable() if item.kind in (args.kinds or THERE)]
         if not args.kinds:
             left = [item for item in items if item.kind == "jobs" and not item.outdated]
             items = [item for item in items if item not in left]
@@ -98,11 +94,7 @@ def _elsewhere(args: argparse.Namespace) -> int:
                     f"{len(left)} jobs run or have outputs that were not downloaded: they stay, "
                     "unless you name `jobs` and --all"
                 )
-
-        def remove(item: Removable) -> str:
-            return machine.remove(base.RemoteItem(**asdict(item)))
-
-        return _carry_out(args, items, remove)
+        return _carry_out(args, items, machine.remove)
 
 
 Remove = Callable[[Removable], str]

@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ..doctor import cleanup
+from ..model.removable import Removable
 from ..scaffold import leave
 from ..scaffold.leave import Departure
 from ..util import console
@@ -63,7 +64,7 @@ def _show(departure: Departure) -> None:
 
 def _show_machine(root: Path) -> None:
     """What of this workspace is on this machine, which no command removes afterwards."""
-    items: list[cleanup.Removable] = []
+    items: list[Removable] = []
     with suppress(UserError):
         items = cleanup.find(loader.open_workspace(root), cleanup.DEFAULT_KINDS)
     if items:

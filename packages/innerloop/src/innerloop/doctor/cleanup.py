@@ -11,7 +11,6 @@ import posixpath
 import re
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from ..model.build_context import BuildContext
 from ..model.container import EXPERIMENT_LABEL, WORKSPACE_LABEL, image_name_part
 from ..model.deployment import FOLDER as DEPLOY
 from ..model.naming import slug_of
+from ..model.removable import Removable
 from ..model.workspace import Workspace
 from ..runner import environment_resolver
 from ..sync import engine
@@ -38,26 +38,6 @@ IN_DOCKER = {"containers", "images", "volumes"}
 DEFAULT_KINDS = KINDS[:-1]
 VOLUME = "innerloop-cache-"
 KEPT = "it is kept: `loop runs keep RUN --remove` takes that back"
-
-
-@dataclass(frozen=True, slots=True)
-class Removable:
-    """Something that can be removed.
-
-    `key` is its ID or path, `size` what removal frees in bytes, `why` a phrase about its state.
-    `outdated`: nothing uses it any more. `kept`: why it cannot be removed now, "" if it can.
-    """
-
-    kind: str
-    name: str
-    key: str
-    size: int
-    why: str
-    outdated: bool
-    kept: str = ""
-
-    def json(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 def find(workspace: Workspace, kinds: Sequence[str], older_than: float = 0) -> list[Removable]:

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from ..model.experiment import Experiment
     from ..model.jobs.job import Job
     from ..model.lint.finding import Finding
+    from ..model.removable import Removable
     from ..model.run import Request, Run
-    from ..model.settings.settings import RemoteText
+    from ..model.settings.settings import UnparsedTable
     from ..model.workspace import Workspace
     from ..runner.debug import DebugSite
     from ..runner.pipeline_plan import PipelinePlan
@@ -237,19 +238,6 @@ class MachineRun(LocalBackend, Protocol):
         """Where the debugger is there: see `runner.debug.DebugMachine`."""
 
 
-@dataclass(frozen=True, slots=True)
-class RemoteItem:
-    """Something on a machine elsewhere that can be removed, as `doctor.cleanup.Removable` is here."""
-
-    kind: str
-    name: str
-    key: str
-    size: int
-    why: str
-    outdated: bool
-    kept: str = ""
-
-
 class MachineBackend(RemoteBackend, Protocol):
     @property
     def run(self) -> MachineRun: ...
@@ -257,9 +245,9 @@ class MachineBackend(RemoteBackend, Protocol):
     def connect(self) -> None:
         """Start to connect, without waiting for it. Raises nothing."""
 
-    def removable(self) -> Sequence[RemoteItem]: ...
+    def removable(self) -> Sequence[Removable]: ...
 
-    def remove(self, item: RemoteItem) -> str:
+    def remove(self, item: Removable) -> str:
         """Remove it. Returns "" or why that failed."""
 
 
@@ -326,7 +314,7 @@ def machine_names(root: Path) -> list[str]:
         return []
 
 
-def machines_of(texts: Sequence[RemoteText]) -> list[str]:
+def machines_of(texts: Sequence[UnparsedTable]) -> list[str]:
     """The same of settings that are read. Raises `UserError` with a position."""
     from ..model.settings import remotes
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from ...model.container import EXPERIMENT_LABEL, WORKSPACE_LABEL
+from ...model.removable import Removable
 from ...model.settings import remotes
 from ...model.settings.remotes import DOCKER, PODMAN
 from ...model.workspace import Workspace
 from ...workspace import loader
-from ..base import RemoteItem
 from .host import RemoteHost
 
 JOBS, TREES, ENVIRONMENTS, IMAGES = "jobs", "trees", "environments", "images"
@@ -25,7 +25,7 @@ _STATES = {
 }
 
 
-def find(root: Path, host: RemoteHost, remote: str) -> list[RemoteItem]:
+def find(root: Path, host: RemoteHost, remote: str) -> list[Removable]:
     """The jobs and images of this workspace; code, data and environments of all of the person's."""
     workspace = loader.open_workspace(root)
     setting = remotes.named(workspace.settings.remote, remote)
@@ -42,19 +42,19 @@ def find(root: Path, host: RemoteHost, remote: str) -> list[RemoteItem]:
     return sorted(items, key=lambda item: (item.kind, not item.outdated, item.name))
 
 
-def _item(fields: list[str], in_use: str) -> RemoteItem:
+def _item(fields: list[str], in_use: str) -> Removable:
     kind, key, kilobytes, state = fields
     size = int(kilobytes) * 1024 if kilobytes.isdecimal() else 0
     name = key.rpartition("/")[2]
     if kind == "job":
         kept = "it runs" if state == "running" else ""
         why = _STATES.get(state, state)
-        return RemoteItem(JOBS, name, key, size, why, state == "fetched", kept)
+        return Removable(JOBS, name, key, size, why, state == "fetched", kept)
     why = "code or data that was sent" if kind == "tree" else "a Python environment"
-    return RemoteItem(_KINDS.get(kind, kind), name, key, size, why, False, in_use)
+    return Removable(_KINDS.get(kind, kind), name, key, size, why, False, in_use)
 
 
-def _images(workspace: Workspace, host: RemoteHost, engine: str, in_use: str) -> list[RemoteItem]:
+def _images(workspace: Workspace, host: RemoteHost, engine: str, in_use: str) -> list[Removable]:
     label = f"label={WORKSPACE_LABEL}={workspace.identity}"
     found = host.answer("run", engine, "images", "--quiet", "--no-trunc", "--filter", label)
     ids = list(dict.fromkeys(found.out.split())) if found.ok else []
@@ -71,11 +71,11 @@ def _images(workspace: Workspace, host: RemoteHost, engine: str, in_use: str) ->
         is_outdated = not name or experiment not in workspace.experiments
         why = f"of {experiment}" if name else f"an older image of {experiment}"
         bytes_ = int(size) if size.isdecimal() else 0
-        items.append(RemoteItem(IMAGES, name or id_, id_, bytes_, why, is_outdated, in_use))
+        items.append(Removable(IMAGES, name or id_, id_, bytes_, why, is_outdated, in_use))
     return items
 
 
-def remove(host: RemoteHost, item: RemoteItem) -> str:
+def remove(host: RemoteHost, item: Removable) -> str:
     """Remove it, and the contents that no tree has any more."""
     if item.kind == IMAGES:
         engine = host.facts(None).engine

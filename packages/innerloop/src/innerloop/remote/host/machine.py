@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from ...model.experiment import Experiment
     from ...model.jobs.job import Job
     from ...model.lint.finding import Finding
+    from ...model.removable import Removable
     from ...model.workspace import Workspace
-    from ..base import RemoteItem
     from .host import RemoteHost, RemoteJobState, RemoteRef
     from .outputs import Downloaded
     from .run import HostRun
@@ -297,13 +297,13 @@ class HostMachine:
 
         return doctor.facts(self.root, self.host, self.remote)
 
-    def removable(self) -> list[RemoteItem]:
+    def removable(self) -> list[Removable]:
         """What this workspace has there, and what all workspaces of the person share."""
         from . import cleanup
 
         return cleanup.find(self.root, self.host, self.remote)
 
-    def remove(self, item: RemoteItem) -> str:
+    def remove(self, item: Removable) -> str:
         from . import cleanup
 
         return cleanup.remove(self.host, item)
