@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from innerloop.argo_manifest import parse, resource_names
 from innerloop.argo_manifest.escaping import escape, kubelet_expand, placeholder, to_argo
 from innerloop.model.settings.argo_settings import read
-from innerloop.model.settings.settings import ArgoText
+from innerloop.model.settings.settings import UnparsedTable
 from innerloop.util.errors import UserError
 from tests.argo.jobs import NODES, PIPELINE, SWEEP, planned, put
 from tests.argo.lint import SCHEMA, faults
@@ -420,8 +420,10 @@ def test_a_wrong_setting_has_its_line(text: str, expected: str) -> None:
 
 
 def test_the_nearer_file_wins_key_by_key() -> None:
-    outer = ArgoText({"namespace": "a", "cpu": "1", "labels": {"x": "1"}}, "", "pyproject.toml")
-    inner = ArgoText({"namespace": "b", "labels": {"y": "2"}}, "", "innerloop.toml")
+    table = {"namespace": "a", "cpu": "1", "labels": {"x": "1"}}
+    outer = UnparsedTable(table, "", "pyproject.toml", ("argo",))
+    table = {"namespace": "b", "labels": {"y": "2"}}
+    inner = UnparsedTable(table, "", "innerloop.toml", ("argo",))
     setting = read([outer, inner])
     assert (setting.namespace, setting.cpu) == ("b", "1")
     assert setting.labels == {"x": "1", "y": "2"}

@@ -15,7 +15,7 @@ from ...util.position import Position
 from ...util.quick_dataclasses import dataclass
 from ...util.toml_positions import position_of
 from .. import k8s_quantity
-from .settings import ArgoText
+from .settings import UnparsedTable
 
 # Argo's locations of artifacts, and the keys that each needs.
 # Source: Argo Workflows' ArtifactLocation.
@@ -102,7 +102,7 @@ class ArgoSetting:
         return self.positions.get(key) or self.positions.get("", Position("innerloop.toml"))
 
 
-def read(texts: Sequence[ArgoText]) -> ArgoSetting:
+def read(texts: Sequence[UnparsedTable]) -> ArgoSetting:
     """`texts`: the workspace's table first. Raises `UserError` with a position."""
     setting = ArgoSetting()
     for text in texts:
@@ -116,7 +116,7 @@ _KEYS = [one.name for one in fields(ArgoSetting) if one.name != "positions"]
 
 
 class _ArgoReader:
-    def __init__(self, source: ArgoText) -> None:
+    def __init__(self, source: UnparsedTable) -> None:
         self.source = source
         self.positions: dict[str, Position] = {"": self.position()}
 

@@ -17,7 +17,7 @@ from ...util.position import Position
 from ...util.quick_dataclasses import dataclass
 from ...util.toml_positions import position_of
 from ..gpu import WORDS, GpuSetting, parse_setting
-from .settings import RemoteText
+from .settings import UnparsedTable
 from .slurm_settings import CONTROL, InvalidRemoteValue, SlurmSetting
 from .slurm_settings import KEYS as SLURM_KEYS
 from .slurm_settings import value_of as slurm_value_of
@@ -80,7 +80,7 @@ def is_folder(text: str) -> bool:
     return is_below and not {"..", "."} & set(parts) and CONTROL.search(text) is None
 
 
-def named(texts: Sequence[RemoteText], name: str) -> RemoteSetting:
+def named(texts: Sequence[UnparsedTable], name: str) -> RemoteSetting:
     """The machine of this name; this machine for "". Raises `UserError` with a position.
 
     Without a table of this name, it is the host of this name. The table of this machine is the one
@@ -94,7 +94,7 @@ def named(texts: Sequence[RemoteText], name: str) -> RemoteSetting:
     return replace(machines.get(SLURM) or only, host="")
 
 
-def read(texts: Sequence[RemoteText]) -> dict[str, RemoteSetting]:
+def read(texts: Sequence[UnparsedTable]) -> dict[str, RemoteSetting]:
     """The machines by name. `texts`: the workspace's table first. Raises `UserError` with a position."""
     found: dict[str, RemoteSetting] = {}
     for source in texts:
@@ -112,13 +112,13 @@ _EXAMPLE = 'Write [remote.gpubox] and host = "gpubox"'
 
 
 def _error(
-    source: RemoteText, what: str, hint: str, *keys: str, code: str = "setting-invalid"
+    source: UnparsedTable, what: str, hint: str, *keys: str, code: str = "setting-invalid"
 ) -> UserError:
     where = position_of(source.text, source.name, *source.at, *keys)
     return UserError(what, code=code, where=where, hint=hint)
 
 
-def _on_top_of(base: RemoteSetting, source: RemoteText, table: Any) -> RemoteSetting:
+def _on_top_of(base: RemoteSetting, source: UnparsedTable, table: Any) -> RemoteSetting:
     name = base.name
     if not isinstance(table, dict):
         raise _error(source, f"remote.{name} is not a table", _EXAMPLE, name)
@@ -147,7 +147,7 @@ def _on_top_of(base: RemoteSetting, source: RemoteText, table: Any) -> RemoteSet
 
 
 def _slurm(
-    base: RemoteSetting, source: RemoteText, table: Any, positions: dict[str, Position]
+    base: RemoteSetting, source: UnparsedTable, table: Any, positions: dict[str, Position]
 ) -> SlurmSetting:
     """The table on top of that of another file; its keys' `positions` are added."""
     name = base.name

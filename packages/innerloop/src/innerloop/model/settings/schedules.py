@@ -20,7 +20,7 @@ from . import cron_expression
 from . import orchestrators as names
 from .cron_expression import Cron
 from .orchestrators import Orchestrator
-from .settings import ScheduleText
+from .settings import UnparsedTable
 
 _EXAMPLE = 'Write cron = "0 3 * * 1" (Mondays at 3, UTC)'
 
@@ -53,13 +53,13 @@ class Schedule:
         return self.positions.get(key) or self.positions.get("", Position("innerloop.toml"))
 
 
-def read(source: ScheduleText, default: tuple[Orchestrator, ...]) -> Schedule:
+def read(source: UnparsedTable, default: tuple[Orchestrator, ...]) -> Schedule:
     """`default` are the orchestrators of the workspace. Raises `UserError` with a position."""
     return _ScheduleReader(source).schedule(default)
 
 
 class _ScheduleReader:
-    def __init__(self, source: ScheduleText) -> None:
+    def __init__(self, source: UnparsedTable) -> None:
         self.source = source
         self.positions: dict[str, Position] = {"": self.position()}
 

@@ -62,43 +62,16 @@ class EnvironmentSetting:
 
 
 @dataclass(frozen=True, slots=True)
-class ArgoText:
-    """The unparsed table `argo` of a file, at the path `at`.
+class UnparsedTable:
+    """A table of a file (`argo`, `remote` or `schedule`), at the path `at`.
 
-    `argo_settings.read` parses it only where it is needed, so that a mistake in it stops no local
-    run.
+    It is parsed only where it is needed, so that a mistake in it stops no local run.
     """
 
     table: Any
     text: str = field(repr=False)
     name: str
-    at: tuple[str, ...] = ("argo",)
-
-
-@dataclass(frozen=True, slots=True)
-class RemoteText:
-    """The unparsed table `remote` of a file, at the path `at`.
-
-    `remotes.read` parses it only where it is needed, so that a mistake in it stops no local run.
-    """
-
-    table: Any
-    text: str = field(repr=False)
-    name: str
-    at: tuple[str, ...] = ("remote",)
-
-
-@dataclass(frozen=True, slots=True)
-class ScheduleText:
-    """The unparsed table `schedule` of a file, at the path `at`.
-
-    `schedules.read` parses it only where it is needed, so that a mistake in it stops no local run.
-    """
-
-    table: Any
-    text: str = field(repr=False)
-    name: str
-    at: tuple[str, ...] = ("schedule",)
+    at: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,11 +110,11 @@ class Settings:
     ca: str = ""
     registry: str = ""
     torch_cpu_index: str = ""
-    schedule: ScheduleText | None = None
+    schedule: UnparsedTable | None = None
     orchestrators: Orchestrators = field(default_factory=Orchestrators)
     adopted: Adoption | None = None
-    argo: tuple[ArgoText, ...] = ()
-    remote: tuple[RemoteText, ...] = ()
+    argo: tuple[UnparsedTable, ...] = ()
+    remote: tuple[UnparsedTable, ...] = ()
 
 
 def of_workspace(text: str, name: str) -> Settings:
@@ -167,8 +140,8 @@ def of_workspace(text: str, name: str) -> Settings:
         torch_cpu_index=_word(table.pop("torch_cpu_index", ""), "torch_cpu_index", at),
         orchestrators=orchestrators.take_from(table, text, name),
         adopted=adoption.of_table(table.pop("adopted", None), at("adopted")),
-        argo=_argo(table.pop("argo", None), text, name, ("tool", "innerloop", "argo")),
-        remote=_remote(table.pop("remote", None), text, name, ("tool", "innerloop", "remote")),
+        argo=_unparsed(table.pop("argo", None), text, name, ("tool", "innerloop", "argo")),
+        remote=_unparsed(table.pop("remote", None), text, name, ("tool", "innerloop", "remote")),
     )
     if "schedule" in table:
         raise UserError(
@@ -271,20 +244,16 @@ def of_table(
     """The settings in a table of a file, which the tables `above` lead to, on top of others."""
     schedule = base.schedule
     if "schedule" in table:
-        schedule = ScheduleText(table["schedule"], text, name, (*above, "schedule"))
-    argo = _argo(table.get("argo"), text, name, (*above, "argo"))
+        schedule = UnparsedTable(table["schedule"], text, name, (*above, "schedule"))
+    argo = _unparsed(table.get("argo"), text, name, (*above, "argo"))
     section = f"[{'.'.join(above)}] " if above else ""
     own = _settings(table, base, _Positions(text, name, above), section)
-    remote = _remote(table.get("remote"), text, name, (*above, "remote"))
+    remote = _unparsed(table.get("remote"), text, name, (*above, "remote"))
     return replace(own, schedule=schedule, argo=(*base.argo, *argo), remote=(*base.remote, *remote))
 
 
-def _argo(table: Any, text: str, name: str, at: tuple[str, ...]) -> tuple[ArgoText, ...]:
-    return () if table is None else (ArgoText(table, text, name, at),)
-
-
-def _remote(table: Any, text: str, name: str, at: tuple[str, ...]) -> tuple[RemoteText, ...]:
-    return () if table is None else (RemoteText(table, text, name, at),)
+def _unparsed(table: Any, text: str, name: str, at: tuple[str, ...]) -> tuple[UnparsedTable, ...]:
+    return () if table is None else (UnparsedTable(table, text, name, at),)
 
 
 @dataclass(frozen=True, slots=True)
