@@ -69,7 +69,7 @@ def _is_handled(path, line):
             managers = [item.context_expr for item in getattr(node, "items", [])]
             if any(_catches(ast.dump(one.type)) for one in handlers if one.type is not None):
                 return True
-            if any(one.type is None for one in handlers) or "suppress" in str(
+            if any(handler.type is None for handler in handlers) or "suppress" in str(
                 [ast.dump(one) for one in managers]
             ):
                 return True

@@ -80,9 +80,7 @@ class Task:
             return self.argo.gpus
         if chosen := self.settings.gpu.count or len(self.settings.gpu.devices):
             return chosen
-        distribution = self.job.distribution
-        each = distribution.process_count_per_instance if distribution else 1
-        return each if self.settings.gpu.is_required else 0
+        return self.job.processes if self.settings.gpu.is_required else 0
 
     def path_of(self, name: str) -> str:
         """The path of an input in the pod. A file keeps its name, because programs use its ending."""

@@ -11,7 +11,15 @@ from . import recorder
 # Most files of a run's folder that are looked at.
 _MOST_LOOKED_AT = 2000
 
+# What takes long to read is not read again before so many times that time has passed.
+_REST = 3.0
+
 Stamps = tuple[tuple[int, int] | None, ...]
+
+
+def rest_until(began: float, ended: float) -> float:
+    """When files may be read again whose reading took from `began` to `ended`, on the same clock."""
+    return ended + _REST * (ended - began)
 
 
 def of_files(folder: Path, names: Sequence[str]) -> Stamps:

@@ -10,9 +10,6 @@ from ..util.quick_dataclasses import dataclass
 from . import change_stamps, metrics
 from .change_stamps import Stamps
 
-# A run whose files take long to read is not read again before so many times that time has passed.
-_REST = 3.0
-
 
 @dataclass(slots=True)
 class FollowedMetric:
@@ -39,6 +36,5 @@ class FollowedMetric:
             if len(found) >= len(self.values):
                 self.values = found
             self._stamps = stamps
-        ended = time.monotonic()
-        self._rest_until = ended + _REST * (ended - began)
+        self._rest_until = change_stamps.rest_until(began, time.monotonic())
         return self.values

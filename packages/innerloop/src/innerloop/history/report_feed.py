@@ -38,8 +38,6 @@ _READ = (
 )  # fmt: skip
 # Answers that come within this time share one look at the disk, in seconds.
 _BETWEEN_LOOKS = 0.4
-# A run whose files take long to read is not read again before so many times that time has passed.
-_REST = 3.0
 # Runs that have lost their command are settled so often, in seconds: that may ask an engine.
 _BETWEEN_SETTLING = 5.0
 
@@ -182,7 +180,8 @@ class Feed:
             self._columns = report_data.columns([kept[folder].run for folder in reversed(order)])
         # A look at very many runs on a slow disk takes a fraction of the time, too.
         ended = time.monotonic()
-        self._next_look = ended + max(_BETWEEN_LOOKS, _REST * (ended - now) if not is_first else 0)
+        rested = change_stamps.rest_until(now, ended) if not is_first else ended
+        self._next_look = max(ended + _BETWEEN_LOOKS, rested)
 
     def _ordered(self, found: Mapping[str, _Shown]) -> list[str]:
         """The folders of the runs that are shown, the newest first."""
@@ -215,8 +214,7 @@ class Feed:
             else:
                 self._next_settling = 0.0
         entry = self._entry(run, is_whole or life == "alive")
-        ended = time.monotonic()
-        rest_until = ended + _REST * (ended - begun)
+        rest_until = change_stamps.rest_until(begun, time.monotonic())
         return _Shown(replace(run, series={}), entry, signature, life, version, rest_until)
 
     def _entry(self, run: PastRun, is_whole: bool) -> dict[str, Any]:

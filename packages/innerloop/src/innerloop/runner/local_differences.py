@@ -29,7 +29,7 @@ def notes_on_processes(job: Job, processes: int | None) -> list[str]:
     if job.instance_count > 1:
         notes.append(f"the job's {job.instance_count} instances all run on this one machine")
     kind = job.distribution.type if job.distribution else ""
-    count = processes or (job.distribution.process_count_per_instance if job.distribution else 1)
+    count = processes or job.processes
     if kind in ("pytorch", "mpi") and count > 1:
         hint = "" if processes else "; --processes N for fewer"
         notes.append(f"{count} processes are started on this machine{hint}")

@@ -148,8 +148,7 @@ def gpus_of(task: DetachedTask, setting: GpuSetting, there: int) -> int:
         return there
     if setting.kind == "count":
         return min(setting.count, there)
-    distribution = task.run.job.distribution if not task.kind else None
-    each = distribution.process_count_per_instance if distribution is not None else 1
+    each = task.run.job.processes if not task.kind else 1
     return max(1, min(task.run.processes or each, there))
 
 

@@ -8,7 +8,7 @@
 #
 #   blobs/SHA256      contents of files that were sent; "x" after the hash for one that can be run
 #   trees/DIGEST/     folders made of them, by hard links: code, data, what images are built from
-#   work/OF/NAME/     copies of code that a person opens in an editor
+#   edited/OF/NAME/   copies of code that a person opens in an editor
 #   envs/KEY/         Python environments, with a file .complete when they are
 #   jobs/OF/NAME/     run.sh, stop.sh, code/, outputs/, log, samples (of the load), and:
 #     state           "running" or "ended CODE SECONDS", padded, so that a full disk takes its end
@@ -143,6 +143,10 @@ for name in sys.argv[1:]:
 
 # A file's SHA-256 and its name, a line each, of all files in this folder.
 hashed() {
+  hashed_by_program | sed 's/ [ *]*\(\.\/\)*/ /'
+}
+
+hashed_by_program() {
   if has sha256sum; then
     find . -type f -exec sha256sum {} +
   elif has shasum; then
@@ -161,7 +165,7 @@ can_hash() {
 
 # The whole ones among the blobs in this folder are kept, whatever happened to the rest.
 keep_blobs() {
-  hashed | sed 's/ [ *]*\(\.\/\)*/ /' | awk '$2 != $1 && $2 != $1 "x" { print $2 }' |
+  hashed | awk '$2 != $1 && $2 != $1 "x" { print $2 }' |
     while read -r name; do rm -f "./$name"; done
   # shellcheck disable=SC2016
   find . -type f -exec sh -c 'mv -f "$@" "$0"' "$root/blobs/" {} +
@@ -190,7 +194,7 @@ receive_by_rsync() {
 received() {
   cd "$root/incoming/$1" || exit 1
   # What is half there stays for the next attempt: only whole ones are named by their hash.
-  hashed | sed 's/ [ *]*\(\.\/\)*/ /' | while read -r hash name; do
+  hashed | while read -r hash name; do
     case $name in
       "$hash") chmod 444 "$name" && mv -f "$name" "$root/blobs/$name" ;;
       "${hash}x") chmod 555 "$name" && mv -f "$name" "$root/blobs/$name" ;;
@@ -253,11 +257,11 @@ tree() {
   [ -d "$target" ] || exit 1
 }
 
-# Arguments: a tree, and a folder below work/. Makes a copy to edit, unless there is one; prints it.
+# Arguments: a tree, and a folder below edited/. Makes a copy to edit, unless there is one; prints it.
 checkout() {
-  target=$root/work/$2
+  target=$root/edited/$2
   if [ ! -d "$target" ]; then
-    new=$root/incoming/work.$mine
+    new=$root/incoming/edited.$mine
     rm -rf "$new"
     trap 'rm -rf "$new"' EXIT
     mkdir -p "${target%/*}" && cp -R "$root/trees/$1" "$new" && chmod -R u+w "$new" || exit 1

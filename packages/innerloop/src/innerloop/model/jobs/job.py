@@ -151,6 +151,11 @@ class Job:
     at: tuple[str, ...] = ()
 
     @property
+    def processes(self) -> int:
+        """How many processes of its program an instance starts."""
+        return self.distribution.process_count_per_instance if self.distribution else 1
+
+    @property
     def ports(self) -> dict[str, int]:
         """The port of each service that has a valid one: as written, else the type's default."""
         ports: dict[str, int] = {}

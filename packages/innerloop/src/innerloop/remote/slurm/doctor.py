@@ -74,9 +74,8 @@ def _jobs(
             job = loader.open_job(workspace, experiment)
         except UserError:
             continue
-        distribution = job.distribution
         gpu = setting.gpus or experiment.settings.gpu
-        tasks = max(distribution.process_count_per_instance, 1) if distribution else 1
+        tasks = max(job.processes, 1)
         demand = SlurmDemand(
             time=int(job.timeout) if job.timeout else slurm.time,
             nodes=job.instance_count,

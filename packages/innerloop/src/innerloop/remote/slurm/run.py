@@ -297,9 +297,7 @@ class SlurmRun(HostRun):
         distribution = job.distribution
         folder = f"{site.root}/jobs/{job_request.job_of(run)}"
         kind = distribution.type if distribution is not None else ""
-        processes = run.processes or (
-            distribution.process_count_per_instance if distribution else 1
-        )
+        processes = run.processes or job.processes
         return BatchJob(
             title=f"{run.experiment.name}, run {run.id}",
             name=f"innerloop-{image_name_part(run.experiment.slug)}",
@@ -370,8 +368,7 @@ class SlurmRun(HostRun):
             return SlurmGpus(on_node, asked.shown)
         if not _needs_cuda(self.root, run):
             return SlurmGpus(0, "the environment has no CUDA")
-        distribution = run.job.distribution
-        each = run.processes or (distribution.process_count_per_instance if distribution else 1)
+        each = run.processes or run.job.processes
         count = min(max(each, 1), on_node or max(each, 1))
         return SlurmGpus(count, "the environment has CUDA: one for each process")
 
