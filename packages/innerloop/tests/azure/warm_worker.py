@@ -12,6 +12,7 @@ import array
 import contextlib
 import gc
 import importlib
+import itertools
 import json
 import os
 import select
@@ -28,6 +29,7 @@ WARM = "INNERLOOP_TESTS_WARM_WORKER"
 # How the tool starts a worker.
 START = ["-I", "-X", "utf8", "-c"]
 ITSELF = "python-itself"
+NUMBERS = itertools.count()
 WORKER = "innerloop.remote.azureml.worker"
 # Names of all modules of others that a worker imports, in their order.
 LIST = f"""
@@ -73,7 +75,7 @@ def started(environment: Path, source: Path, env: Mapping[str, str]) -> Iterator
         client.write_text(CLIENT.format(python=python.resolve()))
         client.chmod(0o755)
         client.replace(python)
-    path = environment / f"warm-{os.getpid()}"
+    path = environment / f"warm-{os.getpid()}-{next(NUMBERS)}"  # several folders of tests have one each
     argv = [str(itself), *START[:-1], __file__, str(path), str(source)]
     variables = {**os.environ, **env}
     child = subprocess.Popen(argv, env=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE)

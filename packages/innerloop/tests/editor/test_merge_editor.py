@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 from collections.abc import Callable
 
 import pytest
+from playwright.sync_api import Error
 
 from innerloop.sync import conflict_stages, engine, transaction
 from innerloop.sync.render import vscode_tasks
@@ -63,7 +65,16 @@ def test_conflict_of_an_upgrade_is_resolved_in_the_merge_editor(
     editor.get_by_text("Remove Current").click()
     editor.get_by_text("Accept Incoming").click()
     editor.get_by_text("Complete Merge").click()
-    wait_for("git add", lambda: not git(workspace, "ls-files", "--unmerged"))
+    # VS Code asks when its Git extension has not heard yet of the last change, and saves without one else.
+    save = window.page.locator(".monaco-dialog-box").get_by_role("button", name="Save", exact=True)
+
+    def staged() -> bool:
+        if save.count():
+            with contextlib.suppress(Error):  # it goes while it is looked at
+                save.click(timeout=1000)
+        return not git(workspace, "ls-files", "--unmerged")
+
+    wait_for("git add", staged)
     assert DETAIL in workspace.read(TASKS) and "Mine" not in workspace.read(TASKS)
     outcome = engine.sync(workspace.root)
     assert (outcome.problems, outcome.conflicted) == ((), ())
