@@ -369,7 +369,7 @@ alone() {
     [ "$1" = 1 ] && [ -s "$failed" ] || return "$1"
     text=$(python3 -c 'import json, sys; print(*(n.partition("@")[0] if "[" not in n else n[:n.rindex("]") + 1] for n in json.load(open(sys.argv[1]))), sep="\n")' "$failed")
     mapfile -t names <<<"$text"
-    [ "${#names[@]}" -le 4 ] || return "$1"
+    [ "${#names[@]}" -le 8 ] || return "$1"
     packages/innerloop/test "${names[@]}" -q -p no:xdist || return "$1"
     sed 's/^/ci: failed among others, passed alone: /' <<<"$text"
 }

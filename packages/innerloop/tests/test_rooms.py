@@ -33,6 +33,8 @@ SDKS = {
     "azure": "remote/azureml/worker",
     "kubernetes": "remote/argo/worker",
     "mcp": "mcp_server/worker",
+    "optuna": "runner/sampler/worker",
+    "scipy": "runner/sampler/worker",
 }
 
 _STARTS = {"subprocess", "pty", "multiprocessing"}

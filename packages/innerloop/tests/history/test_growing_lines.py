@@ -8,7 +8,7 @@ from typing import IO, Any
 
 import pytest
 
-from innerloop.history import growing_lines, json_metrics, written_metrics
+from innerloop.history import growing_files, growing_lines, json_metrics, written_metrics
 from innerloop.util import regular_files
 from innerloop.util.errors import UserError
 
@@ -17,8 +17,8 @@ LARGEST = 1_000_000
 
 @pytest.fixture(autouse=True)
 def _keeps_short_files(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(growing_lines, "SHORT", 0)
-    monkeypatch.setattr(growing_lines, "_kept", {})
+    monkeypatch.setattr(growing_files, "SHORT", 0)
+    monkeypatch.setattr(growing_files, "_kept", {})
 
 
 @pytest.fixture
@@ -98,15 +98,15 @@ def test_file_that_was_written_again_is_read_from_its_start(tmp_path: Path, chan
 
 
 def test_files_that_are_kept_have_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(growing_lines, "MOST", 3 * len(line(0)))
+    monkeypatch.setattr(growing_files, "MOST", 3 * len(line(0)))
     for name in ("a", "b", "a", "c"):
         path = tmp_path / name
         append(path, line(0))
         losses(path)
-    assert [Path(path).name for path in growing_lines._kept] == ["a", "c"]
-    monkeypatch.setattr(growing_lines, "SHORT", 1000)
+    assert [Path(path).name for path in growing_files._kept] == ["a", "c"]
+    monkeypatch.setattr(growing_files, "SHORT", 1000)
     losses(tmp_path / "a")
-    assert [Path(path).name for path in growing_lines._kept] == ["c"]
+    assert [Path(path).name for path in growing_files._kept] == ["c"]
 
 
 def test_file_that_is_too_large_is_named(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import math
 import os
 import sqlite3
 import struct
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from innerloop.history import event_files, sqlite_tables, trainer_logs, written_metrics
+from innerloop.history import (
+    event_files,
+    growing_files,
+    sqlite_tables,
+    trainer_logs,
+    written_metrics,
+)
 
 NAN, INF = math.nan, math.inf
 # Files that real programs wrote, by their versions.
@@ -72,6 +79,37 @@ def test_event_file_has_scalars_of_both_forms_and_no_torn_end(tmp_path: Path) ->
     )
     assert loss.source == f"beside-outputs/runs/{EVENTS}"
     assert math.isnan(found.scores["loss"]) and found.scores["t"] == 2
+
+
+@given(st.lists(st.integers(0, 1000), max_size=6))
+def test_event_file_that_grows_is_read_on(cuts: list[int]) -> None:
+    image = record(b"\x0a" + b"x" * 70_000)
+    records = [scalar("a", 0, 1.0), image, scalar("b", 1, 2.0), scalar("a", 2, 3.0), image]
+    text = b"".join([*records, scalar("a", 3, 4.0)])
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patched:
+        patched.setattr(growing_files, "SHORT", 0)
+        path = Path(folder) / EVENTS
+        for cut in [*sorted(cuts), 1000]:
+            path.touch()
+            with open(path, "ab") as file:
+                file.write(text[path.stat().st_size : len(text) * cut // 1000])
+            grown = written_metrics.read(Path(folder))
+            with pytest.MonkeyPatch.context() as forgotten:
+                forgotten.setattr(growing_files, "_kept", {})
+                assert repr(written_metrics.read(Path(folder))) == repr(grown)
+    assert grown.series["a"].values == (1, 3, 4)
+
+
+def test_event_file_with_too_many_scalars_is_read_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(growing_files, "SHORT", 0)
+    monkeypatch.setattr(event_files, "MOST", 3)
+    path = put(tmp_path, EVENTS, b"".join(scalar("a", step, 1.0) for step in range(9)))
+    for _ in range(2):
+        found = written_metrics.read(tmp_path)
+        assert found.problems == (f"{EVENTS}: the file has more than 3 scalars",)
+        assert growing_files._kept[str(path)].end == 4 * len(scalar("a", 0, 1.0))
 
 
 def test_event_files_of_several_folders_have_their_names(tmp_path: Path) -> None:

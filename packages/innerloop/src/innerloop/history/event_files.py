@@ -9,17 +9,15 @@ Source: TensorFlow, `tensorflow/core/lib/io/record_writer.h`, `tensorflow/core/u
 
 from __future__ import annotations
 
-import functools
 import math
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from ..util import regular_files
 from ..util.errors import UserError
 from ..util.json_records import unicode_text
-from . import metric_values, run_metrics
+from . import growing_files, metric_values, run_metrics
 from .run_metrics import RunMetrics, Series
 
 NAME = ".tfevents."
@@ -52,7 +50,7 @@ def read(folder: Path, names: Sequence[str]) -> RunMetrics:
     for name in sorted(names, key=lambda name: (name.rpartition("/")[0], _order(name))):
         place = name.rpartition("/")[0]
         try:
-            found = _parsed(*_state(folder / name))
+            found = _read(folder / name)
         except OSError:  # it is gone
             continue
         except UserError as error:
@@ -88,47 +86,53 @@ def _label(place: str, places: Sequence[str]) -> str:
     return "/".join(PurePosixPath(place).parts[common:])
 
 
-def _state(path: Path) -> tuple[Path, int, int]:
-    status = path.stat()
-    return path, status.st_size, status.st_mtime_ns
+def _read(path: Path) -> Mapping[str, Sequence[Point]]:
+    """The points of a file by their tag, read on from where the last look ended."""
+    return growing_files.read(path, lambda: _Events(path))
 
 
-@functools.lru_cache(maxsize=64)
-def _parsed(path: Path, size: int, changed: int) -> Mapping[str, Sequence[Point]]:
-    """The points by tag. A file that is read again and has not changed is parsed once."""
-    points: dict[str, list[Point]] = {}
-    number = 0
-    with regular_files.opened(path) as file:
-        for record in _records(file, size):
-            for tag, point in _scalars(record):
-                points.setdefault(tag, []).append(point)
-                number += 1
-            if number > MOST:
-                raise UserError(
-                    f"the file has more than {MOST:,} scalars", code="file-too-large",
-                    where=str(path),
-                )  # fmt: skip
-    return points
+class _Events:
+    """The scalars of the records that are whole, up to the first that is not as it should be."""
 
+    def __init__(self, path: Path) -> None:
+        self.weight = 0
+        self._path = path
+        self._points: dict[str, list[Point]] = {}
+        self._number = 0
 
-def _records(file: IO[bytes], size: int) -> Iterator[bytes]:
-    """The short records of a file, up to its end or to the first that is not whole."""
-    at = 0
-    while at + 16 <= size:
-        header = file.read(12)
-        if len(header) < 12:
-            return
-        length, checksum = _HEADER.unpack(header)
-        at += 16 + length
-        if at > size or _masked(header[:8]) != checksum:
-            return
-        if length > LONGEST:
-            file.seek(length + 4, 1)
-            continue
-        content = file.read(length + 4)
-        if len(content) < length + 4:
-            return
-        yield content[:length]
+    def read_on(self, file: IO[bytes], size: int) -> int:
+        end = file.tell()
+        while end + 16 <= size and self._number <= MOST:
+            header = file.read(12)
+            if len(header) < 12:
+                return end
+            length, checksum = _HEADER.unpack(header)
+            if end + 16 + length > size or _masked(header[:8]) != checksum:
+                return end
+            if length > LONGEST:
+                file.seek(length + 4, 1)
+            else:
+                content = file.read(length + 4)
+                if len(content) < length + 4:
+                    return end
+                self._add(content[:length])
+            end += 16 + length
+        return end
+
+    def _add(self, record: bytes) -> None:
+        for tag, point in _scalars(record):
+            self._points.setdefault(tag, []).append(point)
+            self._number += 1
+            self.weight += len(record)
+
+    def found(self) -> Mapping[str, Sequence[Point]]:
+        """The points by tag."""
+        if self._number > MOST:
+            raise UserError(
+                f"the file has more than {MOST:,} scalars", code="file-too-large",
+                where=str(self._path),
+            )  # fmt: skip
+        return {tag: tuple(points) for tag, points in self._points.items()}
 
 
 def _scalars(event: bytes) -> Iterator[tuple[str, Point]]:
