@@ -1,7 +1,8 @@
 """A job as a batch script that a person can read, and submit alone with sbatch. Pure.
 
 The script is given to Slurm in the job's folder there. It starts the program by `srun`, once for each
-process of the job, and writes down how that went: Slurm forgets a job soon after its end.
+process of the job, and writes down how that went: Slurm forgets a job soon after its end. Meanwhile the
+agent's program notes the load of the job on the first node.
 """
 
 from __future__ import annotations
@@ -57,7 +58,8 @@ class BatchTask:
     folder: that of the job there, with `log`, `state` and `outputs`. cwd: where `argv` starts; "" where a
     container says so itself. env: its variables. prefix: what the names of variables get before them, for a
     program that starts a container and hands them on, with some of the node's. path: a folder that comes
-    first on PATH. srun: options of its own, as those of Pyxis. scratch: a folder that is made before.
+    first on PATH. srun: options of its own, which start it in a container (Pyxis). scratch: a folder that is
+    made before.
     """
 
     name: str
@@ -70,6 +72,10 @@ class BatchTask:
     srun: tuple[str, ...] = ()
     has_secrets: bool = False
     scratch: str = ""
+
+    @property
+    def sees_its_folder(self) -> bool:
+        return not self.srun
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +116,7 @@ def _lines(job: BatchJob) -> Iterator[str]:
     yield "trap : INT TERM  # the program is ended; this script writes down how"
     yield "begun=$(date +%s)"
     yield 'echo "$begun" >"$job/started"'
+    yield 'rm -f "$job/group" "$job/fate"'
     yield "state running"
     yield 'if [ "${SLURM_RESTART_COUNT:-0}" != 0 ]; then'
     yield '    echo "innerloop: start $((SLURM_RESTART_COUNT + 1)) of this job, on $SLURM_JOB_NODELIST" >&2'
@@ -122,16 +129,24 @@ def _lines(job: BatchJob) -> Iterator[str]:
         yield "export SRUN_CPUS_PER_TASK=$SLURM_CPUS_PER_TASK"
     exports = OF_JOB[job.distribution]
     yield from (f"export {name}={value}" for name, value in exports.items())
-    yield from [""] * bool(exports)
+    has_secrets = any(task.has_secrets for task in job.tasks)
+    if has_secrets:
+        yield '. "$job/secrets.sh"'
+    yield from [""] * bool(exports or has_secrets)
     yield "task() {"
     yield from _task_body(job)
     yield "}"
     yield "export -f task"
     yield ""
+    yield "# Notes CPU, memory and GPUs in the file `samples`."
+    gpus = """ "${CUDA_VISIBLE_DEVICES:-all}\"""" if job.gpus else ' ""'
+    yield f'sh "$job/agent.sh" . sample "$job"{gpus} </dev/null >/dev/null 2>&1 &'
+    yield "sampler=$!"
     yield _srun(job)
     yield "code=$?"
-    yield "# srun says 0 of tasks whose node is gone; then Slurm knows how the job ended."
-    yield """if [ "$code" = 0 ]; then"""
+    yield 'kill "$sampler" 2>/dev/null'
+    yield "# Slurm knows how a job ended that it ended itself. srun may say anything of it, 0 too."
+    yield """if [ "$code" -le 128 ]; then"""
     yield """    case $(scontrol --oneliner show job "$SLURM_JOB_ID" 2>/dev/null) in"""
     yield "        *JobState=RUNNING* | '') ;;"
     yield "        *) exit 1 ;;"
@@ -143,7 +158,7 @@ def _lines(job: BatchJob) -> Iterator[str]:
         yield "    code=124  # the time limit"
         yield '    : >"$job/overtime"'
         yield "fi"
-    if any(task.has_secrets for task in job.tasks):
+    if has_secrets:
         yield '[ "$code" -gt 128 ] || rm -f "$job/secrets.sh"'
     yield 'state ended "$code" "$(date +%s)"'
     yield 'exit "$code"'
@@ -216,8 +231,8 @@ def _task_body(job: BatchJob) -> Iterator[str]:
 
 
 def _task_lines(job: BatchJob, task: BatchTask) -> Iterator[str]:
-    if task.has_secrets:
-        yield f". {shlex.quote(task.folder)}/secrets.sh"
+    if task.sees_its_folder:
+        yield f'[ "$SLURM_NODEID" != 0 ] || echo $$ >>{shlex.quote(task.folder)}/group'
     for name, value in task.env.items():
         yield f"export {task.prefix}{name}={shlex.quote(value)}"
     for name, value in OF_TASKS[job.distribution].items():

@@ -33,7 +33,7 @@ from ...util.process import CompletedCommand
 from ...util.quick_dataclasses import dataclass
 from ...workspace import needed_cuda
 from ..base import MachineGroups
-from ..host import environments, job_request, transfer
+from ..host import environments, job_request, load_samples, transfer
 from ..host.facts import HostFacts
 from ..host.follow import lost_text, retried
 from ..host.host import RemoteHost, RemoteJobState
@@ -215,8 +215,16 @@ class SlurmRun(HostRun):
         if limit:
             texts["limit"] = f"{max(int(limit), 1)}\n"
         texts["job.sh"] = request.script
+        texts[load_samples.WORDS] = load_samples.words(self._load_of(run), request.gpu)
         archive = transfer.archive_of_texts({**texts, **more})
         return host.tell("place", job_request.job_of(run), tree, data=[archive])
+
+    def _load_of(self, run: Run) -> str:
+        """What the load is of where Slurm keeps a job in no cgroup. In Pyxis' container a task cannot write
+        down its process.
+        """
+        is_hidden = self.slurm(run).environment == OF_PYXIS
+        return load_samples.OF_MACHINE if is_hidden else load_samples.OF_PROCESSES
 
     def _refused(self, host: RemoteHost, run: Run, said: str) -> UserError:
         return _explained(self, run, said) or super()._refused(host, run, said)
@@ -332,10 +340,8 @@ class SlurmRun(HostRun):
             )  # fmt: skip
         starter = container.starter
         assert isinstance(starter, Apptainer)
-        without = replace(container, env={})
-        prefix = f"{starter.program.upper()}ENV_"
         return BatchTask(
-            run.id, folder, without.argv, "", container.env, prefix, has_secrets=has_secrets,
+            run.id, folder, container.argv, "", {}, starter.prefix, has_secrets=has_secrets,
             scratch=starter.workdir,
         )  # fmt: skip
 
