@@ -48,6 +48,7 @@ state() { printf '%-63s\\n' "$*" 1<>"$job/state"; }
 trap : INT TERM  # the program is ended; this script writes down how
 begun=$(date +%s)
 echo "$begun" >"$job/started"
+rm -f "$job/group" "$job/fate"
 state running
 if [ "${SLURM_RESTART_COUNT:-0}" != 0 ]; then
     echo "innerloop: start $((SLURM_RESTART_COUNT + 1)) of this job, on $SLURM_JOB_NODELIST" >&2
@@ -60,6 +61,7 @@ export MASTER_ADDR=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
 export MASTER_PORT=$((20000 + SLURM_JOB_ID % 40000))
 
 task() {
+    [ "$SLURM_NODEID" != 0 ] || echo $$ >>/home/me/jobs/ws/r1/group
     export GREETING='it'"'"'s $HOME'
     export RANK=$SLURM_PROCID
     export LOCAL_RANK=$SLURM_LOCALID
@@ -69,12 +71,21 @@ task() {
     cd /home/me/jobs/ws/r1/code || exit 1
     exec bash -c 'python train.py --name '"'"'a b'"'"''
 }
-export -f task
 
-timeout --kill-after=30 90 srun --quiet --kill-on-bad-exit=1 --mpi=pmix bash -c task
+from=$(($(wc -c <"$job/log") + 1))
+# Notes CPU, memory and GPUs in the file `samples`.
+sh "$job/agent.sh" . sample "$job" "${CUDA_VISIBLE_DEVICES:-all}" </dev/null >/dev/null 2>&1 &
+sampler=$!
+timeout --kill-after=30 90 srun --quiet --kill-on-bad-exit=1 --mpi=pmix bash -c "$(declare -f task); task"
 code=$?
-# srun says 0 of tasks whose node is gone; then Slurm knows how the job ended.
-if [ "$code" = 0 ]; then
+kill "$sampler" 2>/dev/null
+# That of the process that failed first, and not of those that were ended for it.
+if [ "$code" -gt 128 ]; then
+    first=$(tail -c "+$from" "$job/log" | sed -n 's/^srun: error: .* Exited with exit code \\([0-9]*\\)$/\\1/p' | head -n 1)
+    code=${first:-$code}
+fi
+# Slurm knows how a job ended that it ended itself. srun may say anything of it, 0 too.
+if [ "$code" -le 128 ]; then
     case $(scontrol --oneliner show job "$SLURM_JOB_ID" 2>/dev/null) in
         *JobState=RUNNING* | '') ;;
         *) exit 1 ;;

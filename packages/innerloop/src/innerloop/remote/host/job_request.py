@@ -229,7 +229,7 @@ def scripts(run: Run, planned: Request, site: RemoteSite) -> dict[str, str]:
     found[load_samples.NAME] = load_samples.start_of(planned.gpu)
     found[load_samples.WORDS] = _load_words(planned)
     if planned.secrets:
-        found["secrets.sh"] = "".join(_exports(_with_prefixed(planned)))
+        found["secrets.sh"] = "".join(_exports(planned.secrets))
     if run.job.timeout:
         found["limit"] = f"{max(int(run.job.timeout), 1)}\n"
     container = planned.container
@@ -246,15 +246,6 @@ def _load_words(planned: Request) -> str:
     if container is None or container.starter is not None:
         return load_samples.words(load_samples.OF_PROCESSES, planned.gpu)
     return load_samples.words(container.program, planned.gpu, container.name)
-
-
-def _with_prefixed(planned: Request) -> Mapping[str, str]:
-    """The secrets, and again under the names by which Apptainer takes them into a container."""
-    container = planned.container
-    if container is None or container.starter is None:
-        return planned.secrets
-    names, secrets = container.client_env, planned.secrets
-    return {**secrets, **container.starter.variables({}, names, secrets)}
 
 
 def _exports(values: Mapping[str, str]) -> list[str]:

@@ -51,6 +51,16 @@ OF_JOB: Mapping[str, Mapping[str, str]] = {
 }
 
 
+# srun ends the others when a process fails, and says the highest code of all. Source: srun(1), RETURN VALUE.
+_FIRST_FAILURE = r"""
+# That of the process that failed first, and not of those that were ended for it.
+if [ "$code" -gt 128 ]; then
+    first=$(tail -c "+$from" "$job/log" | sed -n 's/^srun: error: .* Exited with exit code \([0-9]*\)$/\1/p' | head -n 1)
+    code=${first:-$code}
+fi
+""".strip()
+
+
 @dataclass(frozen=True, slots=True)
 class BatchTask:
     """What each process of a job, or of one element of an array, does.
@@ -136,8 +146,10 @@ def _lines(job: BatchJob) -> Iterator[str]:
     yield "task() {"
     yield from _task_body(job)
     yield "}"
-    yield "export -f task"
     yield ""
+    is_several = job.nodes * job.processes > 1
+    if is_several:
+        yield """from=$(($(wc -c <"$job/log") + 1))"""
     yield "# Notes CPU, memory and GPUs in the file `samples`."
     gpus = """ "${CUDA_VISIBLE_DEVICES:-all}\"""" if job.gpus else ' ""'
     yield f'sh "$job/agent.sh" . sample "$job"{gpus} </dev/null >/dev/null 2>&1 &'
@@ -145,6 +157,8 @@ def _lines(job: BatchJob) -> Iterator[str]:
     yield _srun(job)
     yield "code=$?"
     yield 'kill "$sampler" 2>/dev/null'
+    if is_several:
+        yield from _FIRST_FAILURE.splitlines()
     yield "# Slurm knows how a job ended that it ended itself. srun may say anything of it, 0 too."
     yield """if [ "$code" -le 128 ]; then"""
     yield """    case $(scontrol --oneliner show job "$SLURM_JOB_ID" 2>/dev/null) in"""
@@ -215,7 +229,6 @@ def _folder_of(job: BatchJob) -> Iterator[str]:
     for number, task in enumerate(job.tasks, 1):
         yield f"    {number}) job={shlex.quote(task.folder)} ;;"
     yield "esac"
-    yield "export job"
 
 
 def _task_body(job: BatchJob) -> Iterator[str]:
@@ -255,14 +268,16 @@ def _task_lines(job: BatchJob, task: BatchTask) -> Iterator[str]:
 
 def _srun(job: BatchJob) -> str:
     options = ["--quiet", "--kill-on-bad-exit=1", *job.setting.srun, *job.tasks[0].srun]
-    words = ["srun", *options, "bash", "-c", "task"]
+    words = ["srun", *options, "bash", "-c"]
     limit = _limit(job)
     if limit is not None:
         words = ["timeout", f"--kill-after={_GRACE}", str(limit), *words]
+    # As text, since many sites have a script before srun, and shells drop each other's functions.
+    function = '"$(declare -f task); task"'
     if not job.is_array:
-        return shlex.join(words)
+        return f"{shlex.join(words)} {function}"
     own = job.tasks[0].folder
-    return " ".join(_with_variable(shlex.quote(word), own) for word in words)
+    return " ".join([*(_with_variable(shlex.quote(word), own) for word in words), function])
 
 
 def _with_variable(word: str, folder: str) -> str:
