@@ -45,7 +45,7 @@ PLAIN = """#!/bin/bash
 # digits, run r1. `sbatch job.sh` in this folder submits it again.
 job=/home/me/jobs/ws/r1
 state() { printf '%-63s\\n' "$*" 1<>"$job/state"; }
-trap : INT TERM  # the program is ended; this script writes down how
+trap signaled=yes INT TERM  # the program is ended; this script writes down how
 begun=$(date +%s)
 echo "$begun" >"$job/started"
 rm -f "$job/group" "$job/fate"
@@ -84,10 +84,13 @@ if [ "$code" -gt 128 ]; then
     first=$(tail -c "+$from" "$job/log" | sed -n 's/^srun: error: .* Exited with exit code \\([0-9]*\\)$/\\1/p' | head -n 1)
     code=${first:-$code}
 fi
-# Slurm knows how a job ended that it ended itself. srun may say anything of it, 0 too.
+# Slurm knows how a job ended that it ended itself. srun may say anything of it, 0 too. The signal may end
+# scontrol, and come here later.
 if [ "$code" -le 128 ]; then
-    case $(scontrol --oneliner show job "$SLURM_JOB_ID" 2>/dev/null) in
-        *JobState=RUNNING* | '') ;;
+    answer=$(scontrol --oneliner show job "$SLURM_JOB_ID" 2>/dev/null) ||
+        { sleep 1; answer=$(scontrol --oneliner show job "$SLURM_JOB_ID" 2>/dev/null); }
+    case ${signaled-}$answer in
+        JobId=*JobState=RUNNING* | '') ;;
         *) exit 1 ;;
     esac
 fi

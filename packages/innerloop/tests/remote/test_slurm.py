@@ -299,6 +299,24 @@ def test_pipeline_is_left_there_and_brought_back(place: Workspace, cluster: Slur
     assert (place.root / f"outputs/piped/{name}/prep/table/x.txt").read_text() == "made by prep\n"
 
 
+def test_dry_run_of_parts_shows_what_starts_them(place: Workspace) -> None:
+    words = ("--backend", "slurm", "--dry-run", "--json")
+    sweep = place.loop("run", "swept", "--trials", "8", "--gpus", "1", *words)
+    assert sweep.code == 0, sweep.err
+    document = json.loads(sweep.out)
+    script = str(document["script"])
+    assert "#SBATCH --array=1-8%4\n" in script and "    8) # trial-8: lr=8\n" in script
+    assert len(document["trials"]) == 8 and "script" not in document["trials"][0]
+    pipeline = place.loop("run", "piped", *words)
+    assert pipeline.code == 0, pipeline.err
+    document = json.loads(pipeline.out)
+    assert "--dependency=afterok:$job1 " in document["script"]
+    prep, train = (step["script"] for step in document["steps"])
+    assert "made by prep" in prep and "-prep/outputs/table'" in train
+    plain = place.loop("run", "piped", "--backend", "slurm", "--dry-run")
+    assert plain.out.count("script   #!/bin/") == 3
+
+
 def test_step_that_fails_keeps_the_next_from_starting(place: Workspace) -> None:
     failing = "jobs.prep.command=exit 5"
     done = place.loop("run", "piped", "--backend", "slurm", "--set", failing)

@@ -61,6 +61,20 @@ fi
 """.strip()
 
 
+_END_BY_SLURM = """
+# Slurm knows how a job ended that it ended itself. srun may say anything of it, 0 too. The signal may end
+# scontrol, and come here later.
+if [ "$code" -le 128 ]; then
+    answer=$(scontrol --oneliner show job "$SLURM_JOB_ID" 2>/dev/null) ||
+        { sleep 1; answer=$(scontrol --oneliner show job "$SLURM_JOB_ID" 2>/dev/null); }
+    case ${signaled-}$answer in
+        JobId=*JobState=RUNNING* | '') ;;
+        *) exit 1 ;;
+    esac
+fi
+""".strip()
+
+
 @dataclass(frozen=True, slots=True)
 class BatchTask:
     """What each process of a job, or of one element of an array, does.
@@ -123,7 +137,7 @@ def _lines(job: BatchJob) -> Iterator[str]:
     yield f"# {_comment(job.title)}. `sbatch job.sh` in this folder submits it again."
     yield from _folder_of(job)
     yield """state() { printf '%-63s\\n' "$*" 1<>"$job/state"; }"""
-    yield "trap : INT TERM  # the program is ended; this script writes down how"
+    yield "trap signaled=yes INT TERM  # the program is ended; this script writes down how"
     yield "begun=$(date +%s)"
     yield 'echo "$begun" >"$job/started"'
     yield 'rm -f "$job/group" "$job/fate"'
@@ -159,13 +173,7 @@ def _lines(job: BatchJob) -> Iterator[str]:
     yield 'kill "$sampler" 2>/dev/null'
     if is_several:
         yield from _FIRST_FAILURE.splitlines()
-    yield "# Slurm knows how a job ended that it ended itself. srun may say anything of it, 0 too."
-    yield """if [ "$code" -le 128 ]; then"""
-    yield """    case $(scontrol --oneliner show job "$SLURM_JOB_ID" 2>/dev/null) in"""
-    yield "        *JobState=RUNNING* | '') ;;"
-    yield "        *) exit 1 ;;"
-    yield "    esac"
-    yield "fi"
+    yield from _END_BY_SLURM.splitlines()
     limit = _limit(job)
     if limit is not None:
         yield f'if [ "$code" != 0 ] && [ $(($(date +%s) - begun + {_OFF})) -ge {limit} ]; then'

@@ -290,10 +290,12 @@ class SlurmRun(HostRun):
     def prepared(self, host: RemoteHost, run: Run) -> PreparedRun:
         return self._with_later_data(host, run)
 
-    def folder_there(self, run: Run) -> str:
-        """The absolute path of a job's folder there; the machine is asked once."""
+    def folder_there(self, run: Run, *, dry: bool) -> str:
+        """The path of a job's folder there; the machine is asked once, unless `dry`."""
+        setting = self.setting(run)
+        if dry:
+            return f"{setting.folder}/jobs/{job_request.job_of(run)}"
         if self._facts is None:
-            setting = self.setting(run)
             self._facts = self.host(setting).facts(self._engine(setting))
         return f"{self._facts.root}/jobs/{job_request.job_of(run)}"
 
