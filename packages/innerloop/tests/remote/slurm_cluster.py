@@ -107,7 +107,11 @@ def slurm_cluster() -> Iterator[SlurmCluster]:
         ):
             with (folder / f"{name}-{len(started)}.out").open("wb") as out:
                 child = subprocess.Popen(
-                    [*bound, name, *words], env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=out
+                    [*bound, name, *words],
+                    env=env,
+                    stdin=subprocess.DEVNULL,
+                    stdout=out,
+                    stderr=out,
                 )
             started.append(child)
         assert until(lambda: _is_up(cluster.env), 120), _logs(folder)

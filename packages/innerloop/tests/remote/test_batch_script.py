@@ -210,7 +210,7 @@ def test_what_a_partition_does_not_give_is_named() -> None:
     assert list(partitions.obstacles(fits, short)) == []
     over = SlurmDemand(1801, 11, 17, 64001, 3)
     assert len(list(partitions.obstacles(over, short))) == 5
-    assert list(partitions.obstacles(SlurmDemand(10**9), old)) == ["the partition is down"]
+    assert list(partitions.obstacles(SlurmDemand(10**9), old)) == [("", "the partition is down")]
     amounts = [partitions.megabytes(text) for text in ("", "512", "32G", "2T", "2048K")]
     assert amounts == [0, 512, 32768, 2_097_152, 2]
 

@@ -243,6 +243,7 @@ def test_processes_of_a_distributed_job_are_tasks(place: Workspace) -> None:
     assert (found[0]["WORLD_SIZE"], found[0]["MASTER_ADDR"]) == ("4", "n1")
 
 
+@pytest.mark.nightly
 def test_mpi_of_the_lock_joins_processes_of_all_nodes(place: Workspace) -> None:
     done = place.loop("run", "mpi", "--backend", "slurm")
     assert done.code == 0, done.err
@@ -312,7 +313,7 @@ def test_dry_run_of_parts_shows_what_starts_them(place: Workspace) -> None:
     document = json.loads(pipeline.out)
     assert "--dependency=afterok:$job1 " in document["script"]
     prep, train = (step["script"] for step in document["steps"])
-    assert "made by prep" in prep and "-prep/outputs/table'" in train
+    assert "made by prep" in prep and "-prep/outputs/table" in train
     plain = place.loop("run", "piped", "--backend", "slurm", "--dry-run")
     assert plain.out.count("script   #!/bin/") == 3
 
@@ -400,6 +401,14 @@ def test_request_that_the_cluster_refuses_is_an_error_at_its_setting(place: Work
     facts = {one["name"]: one for one in _doctor(place)}
     assert facts["partition short"]["what"].endswith("2 GPUs; at most 0:30:00")
     assert facts["job of line"]["state"] == "ok"
+    job = place.read("src/line/azure-ml-job.yaml")
+    place.write("src/line/azure-ml-job.yaml", job.replace("timeout: 90", "timeout: 9000"))
+    try:
+        facts = {one["name"]: one for one in _doctor(place)}
+    finally:
+        place.write("src/line/azure-ml-job.yaml", job)
+    assert facts["job of line"]["state"] == "bad"
+    assert "(src/line/azure-ml-job.yaml:12" in facts["job of line"]["what"]
 
 
 def _doctor(place: Workspace) -> list[dict[str, str]]:

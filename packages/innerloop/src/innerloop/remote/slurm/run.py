@@ -84,7 +84,6 @@ class SlurmRun(HostRun):
         except UserError as error:
             gpus = SlurmGpus(0, "no GPU is asked for")
             missing.append(error)
-        missing += self._unsupported(run)
         found = slurm_rules.of_job(run.experiment, run.job, site.setting)
         missing += [finding.error() for finding in found]
         slurm = site.setting.slurm or NO_SLURM_SETTING
@@ -125,19 +124,6 @@ class SlurmRun(HostRun):
         lines = (setting.slurm or NO_SLURM_SETTING).setup
         where = setting.where("slurm.setup")
         return tuple(f"{where}: its batch script runs `{line}`" for line in lines)
-
-    def _unsupported(self, run: Run) -> list[UserError]:
-        distribution = run.job.distribution
-        if distribution is None or distribution.type in batch_script.OF_TASKS:
-            return []
-        return [
-            UserError(
-                f"Slurm starts no processes of the distribution {distribution.type}",
-                code="slurm-distribution",
-                where=run.job.where("distribution", "type"),
-                hint="Use pytorch or mpi, or run it on a backend that starts them",
-            )
-        ]
 
     def _engine(self, setting: RemoteSetting) -> RemoteEngine | None:
         kind = (setting.slurm or NO_SLURM_SETTING).environment
@@ -220,8 +206,9 @@ class SlurmRun(HostRun):
         return host.tell("place", job_request.job_of(run), tree, data=[archive])
 
     def _load_of(self, run: Run) -> str:
-        """What the load is of where Slurm keeps a job in no cgroup. In Pyxis' container a task cannot write
-        down its process.
+        """What the load is of where Slurm keeps a job in no cgroup.
+
+        In Pyxis' container a task cannot write down its process.
         """
         is_hidden = self.slurm(run).environment == OF_PYXIS
         return load_samples.OF_MACHINE if is_hidden else load_samples.OF_PROCESSES
