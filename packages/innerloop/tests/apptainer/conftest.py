@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
+from tests.apptainer import stand_in_programs
 from tests.support import Answer, Started, Workspace, make_workspace
-
-STAND_IN = Path(__file__).with_name("apptainer_stand_in.py")
 
 
 @dataclass
@@ -42,19 +40,7 @@ class Machine:
 def _stand_in(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The variables of the machine. The stand-in itself still finds this machine's Docker."""
     folder = tmp_path_factory.mktemp("apptainer")
-    own = os.environ.get("DOCKER_HOST")
-    lines = ["#!/bin/sh", f"export DOCKER_HOST='{own}'" if own else "unset DOCKER_HOST"]
-    lines += [f"exec '{sys.executable}' -I '{STAND_IN}' \"$@\"", ""]
-    program = folder / "bin" / "apptainer"
-    program.parent.mkdir()
-    program.write_text("\n".join(lines))
-    program.chmod(0o755)
-    (folder / "store").mkdir()
-    return {
-        "PATH": f"{program.parent}{os.pathsep}{os.environ['PATH']}",
-        "STAND_IN_STORE": str(folder / "store"),
-        "DOCKER_HOST": "unix:///nowhere/docker.sock",
-    }
+    return stand_in_programs.installed(folder, {"apptainer": stand_in_programs.APPTAINER})
 
 
 @pytest.fixture(scope="module")

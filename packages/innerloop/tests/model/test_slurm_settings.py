@@ -109,17 +109,18 @@ def test_job_that_asks_for_more_is_a_finding_at_its_line(workspace: Workspace) -
     workspace.add(
         "line",
         "",
-        job="limits: {timeout: 7200}\n",
+        job="limits: {timeout: 7200}\ndistribution: {type: tensorflow}\n",
         toml='gpu = 4\n[remote.cluster.slurm]\nmax_time = "1:00:00"\ngpus_per_node = 2\n',
     )
     opened = loader.open_workspace(workspace.root)
     experiment = loader.open_experiment(opened, "line")
     job = loader.open_job(opened, experiment)
     found = {one.code: one for one in remote_rules.of_experiment(experiment, job)}
-    assert set(found) == {"slurm-time", "slurm-gpus"}
+    assert set(found) == {"slurm-time", "slurm-gpus", "slurm-distribution"}
+    assert found["slurm-distribution"].position.line == 7
     assert found["slurm-time"].position.file.endswith("azure-ml-job.yaml")
     assert found["slurm-time"].position.line == 6
     assert found["slurm-gpus"].position.line == 1
     # A limit of the settings counts where the job has none.
-    without = replace(job, timeout=None)
+    without = replace(job, timeout=None, distribution=None)
     assert [one.code for one in remote_rules.of_experiment(experiment, without)] == ["slurm-gpus"]

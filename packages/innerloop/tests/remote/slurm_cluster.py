@@ -1,7 +1,7 @@
 """A Slurm cluster of this machine alone: real daemons with a folder and ports of their own.
 
-It has one node, a partition of it, and two stand-ins for GPUs. What serves the machine otherwise (a munged,
-a slurmctld) is left alone.
+It has two nodes, partitions of them, and on the first node two stand-ins for GPUs. What serves the machine
+otherwise (a munged, a slurmctld) is left alone.
 """
 
 from __future__ import annotations
@@ -26,13 +26,12 @@ SlurmdUser=root
 AuthType=auth/munge
 AuthInfo=socket={folder}/munge.socket
 StateSaveLocation={folder}/state
-SlurmdSpoolDir={folder}/spool
+SlurmdSpoolDir={folder}/spool/%n
 SlurmctldPidFile={folder}/slurmctld.pid
-SlurmdPidFile={folder}/slurmd.pid
+SlurmdPidFile={folder}/slurmd-%n.pid
 SlurmctldLogFile={folder}/slurmctld.log
-SlurmdLogFile={folder}/slurmd.log
+SlurmdLogFile={folder}/slurmd-%n.log
 SlurmctldPort={controller}
-SlurmdPort={daemon}
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 SelectType=select/cons_tres
@@ -46,19 +45,18 @@ SlurmdParameters=config_overrides
 KillWait=5
 MinJobAge=300
 SchedulerParameters=sched_interval=1,sched_min_interval=0,batch_sched_delay=0,bf_interval=1
-NodeName={host} NodeAddr=127.0.0.1 CPUs=16 RealMemory=4000 Gres=gpu:2
-PartitionName=short Nodes={host} Default=YES MaxTime=30 State=UP OverSubscribe=NO
-PartitionName=long Nodes={host} MaxTime=UNLIMITED State=UP
+NodeName=n1 NodeHostname={host} NodeAddr=127.0.0.1 Port={first} CPUs=16 RealMemory=4000 Gres=gpu:2
+NodeName=n2 NodeHostname={host} NodeAddr=127.0.0.1 Port={second} CPUs=16 RealMemory=4000
+PartitionName=short Nodes=n1,n2 Default=YES MaxTime=30 State=UP OverSubscribe=NO
+PartitionName=long Nodes=n1,n2 MaxTime=UNLIMITED State=UP
 """
-GRES = "Name=gpu File=/dev/null\nName=gpu File=/dev/zero\n"
+NODES = ("n1", "n2")
+GRES = "".join(f"NodeName=n1 Name=gpu File={path}\n" for path in ("/dev/null", "/dev/zero"))
 
 
 @dataclass(frozen=True, slots=True)
 class SlurmCluster:
-    """`node` is the name of its only node."""
-
     folder: Path
-    node: str
 
     @property
     def env(self) -> dict[str, str]:
@@ -87,31 +85,36 @@ def slurm_cluster() -> Iterator[SlurmCluster]:
     folder = Path(tempfile.mkdtemp(prefix="il-slurm-", dir="/tmp"))  # sockets have short paths
     folder.chmod(0o755)
     host = socket.gethostname().split(".")[0]
-    for name in ("state", "spool"):
-        (folder / name).mkdir()
-    text = CONF.format(folder=folder, host=host, controller=free_port(), daemon=free_port())
+    for name in ("state", *(f"spool/{node}" for node in NODES)):
+        (folder / name).mkdir(parents=True)
+    ports = {name: free_port() for name in ("controller", "first", "second")}
+    text = CONF.format(folder=folder, host=host, **ports)
     (folder / "slurm.conf").write_text(text)
     (folder / "gres.conf").write_text(GRES)
     (folder / "munge.key").write_bytes(os.urandom(128))
     (folder / "munge.key").chmod(0o400)
-    cluster = SlurmCluster(folder, host)
+    cluster = SlurmCluster(folder)
     path = f"{os.environ['PATH']}:/usr/sbin"
     env = {**os.environ, **cluster.env, "PATH": path}
     munge = [f"--{name}-file={folder}/munge.{name}" for name in ("key", "log", "pid", "seed")]
     bound = ["setpriv", "--pdeathsig=TERM"]  # they end with the tests, however those end
     started: list[subprocess.Popen[bytes]] = []
     try:
-        for argv in (
+        for name, *words in (
             ["munged", "--foreground", "--force", f"--socket={folder}/munge.socket", *munge],
             ["slurmctld", "-D", "-c"],
-            ["slurmd", "-D"],
+            *(["slurmd", "-D", "-N", node] for node in NODES),
         ):
-            with (folder / f"{argv[0]}.out").open("wb") as out:
+            with (folder / f"{name}-{len(started)}.out").open("wb") as out:
                 child = subprocess.Popen(
-                    [*bound, *argv], env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=out
+                    [*bound, name, *words],
+                    env=env,
+                    stdin=subprocess.DEVNULL,
+                    stdout=out,
+                    stderr=out,
                 )
             started.append(child)
-        assert until(lambda: _is_up(cluster.env, host), 120), _logs(folder)
+        assert until(lambda: _is_up(cluster.env), 120), _logs(folder)
         yield cluster
     finally:
         _cancel_all(cluster.env)
@@ -125,8 +128,8 @@ def slurm_cluster() -> Iterator[SlurmCluster]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _is_up(env: Mapping[str, str], host: str) -> bool:
-    words = ["sinfo", "--noheader", "--nodes", host, "-o", "%T"]
+def _is_up(env: Mapping[str, str]) -> bool:
+    words = ["sinfo", "--noheader", "-o", "%T"]
     done = subprocess.run(words, env={**os.environ, **env}, capture_output=True, check=False)
     return set(done.stdout.decode().split()) == {"idle"}
 

@@ -45,9 +45,10 @@ PLAIN = """#!/bin/bash
 # digits, run r1. `sbatch job.sh` in this folder submits it again.
 job=/home/me/jobs/ws/r1
 state() { printf '%-63s\\n' "$*" 1<>"$job/state"; }
-trap : INT TERM  # the program is ended; this script writes down how
+trap signaled=yes INT TERM  # the program is ended; this script writes down how
 begun=$(date +%s)
 echo "$begun" >"$job/started"
+rm -f "$job/group" "$job/fate"
 state running
 if [ "${SLURM_RESTART_COUNT:-0}" != 0 ]; then
     echo "innerloop: start $((SLURM_RESTART_COUNT + 1)) of this job, on $SLURM_JOB_NODELIST" >&2
@@ -60,6 +61,7 @@ export MASTER_ADDR=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
 export MASTER_PORT=$((20000 + SLURM_JOB_ID % 40000))
 
 task() {
+    [ "$SLURM_NODEID" != 0 ] || echo $$ >>/home/me/jobs/ws/r1/group
     export GREETING='it'"'"'s $HOME'
     export RANK=$SLURM_PROCID
     export LOCAL_RANK=$SLURM_LOCALID
@@ -69,14 +71,26 @@ task() {
     cd /home/me/jobs/ws/r1/code || exit 1
     exec bash -c 'python train.py --name '"'"'a b'"'"''
 }
-export -f task
 
-timeout --kill-after=30 90 srun --quiet --kill-on-bad-exit=1 --mpi=pmix bash -c task
+from=$(($(wc -c <"$job/log") + 1))
+# Notes CPU, memory and GPUs in the file `samples`.
+sh "$job/agent.sh" . sample "$job" "${CUDA_VISIBLE_DEVICES:-all}" </dev/null >/dev/null 2>&1 &
+sampler=$!
+timeout --kill-after=30 90 srun --quiet --kill-on-bad-exit=1 --mpi=pmix bash -c "$(declare -f task); task"
 code=$?
-# srun says 0 of tasks whose node is gone; then Slurm knows how the job ended.
-if [ "$code" = 0 ]; then
-    case $(scontrol --oneliner show job "$SLURM_JOB_ID" 2>/dev/null) in
-        *JobState=RUNNING* | '') ;;
+kill "$sampler" 2>/dev/null
+# That of the process that failed first, and not of those that were ended for it.
+if [ "$code" -gt 128 ]; then
+    first=$(tail -c "+$from" "$job/log" | sed -n 's/^srun: error: .* Exited with exit code \\([0-9]*\\)$/\\1/p' | head -n 1)
+    code=${first:-$code}
+fi
+# Slurm knows how a job ended that it ended itself. srun may say anything of it, 0 too. The signal may end
+# scontrol, and come here later.
+if [ "$code" -le 128 ]; then
+    answer=$(scontrol --oneliner show job "$SLURM_JOB_ID" 2>/dev/null) ||
+        { sleep 1; answer=$(scontrol --oneliner show job "$SLURM_JOB_ID" 2>/dev/null); }
+    case ${signaled-}$answer in
+        JobId=*JobState=RUNNING* | '') ;;
         *) exit 1 ;;
     esac
 fi
@@ -196,7 +210,7 @@ def test_what_a_partition_does_not_give_is_named() -> None:
     assert list(partitions.obstacles(fits, short)) == []
     over = SlurmDemand(1801, 11, 17, 64001, 3)
     assert len(list(partitions.obstacles(over, short))) == 5
-    assert list(partitions.obstacles(SlurmDemand(10**9), old)) == ["the partition is down"]
+    assert list(partitions.obstacles(SlurmDemand(10**9), old)) == [("", "the partition is down")]
     amounts = [partitions.megabytes(text) for text in ("", "512", "32G", "2T", "2048K")]
     assert amounts == [0, 512, 32768, 2_097_152, 2]
 

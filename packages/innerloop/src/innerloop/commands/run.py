@@ -304,8 +304,13 @@ def _sweep(
         if groups is not None:
             return groups.sweep(sweep, prepare, args.parallel, detach=args.detach)
         return sweep_executor.carry_out(sweep, prepare, args.parallel)
+    groups = _groups(args) if sweep.study_seed is None else None
+    script = groups.script_of_sweep(sweep, prepare, args.parallel) if groups is not None else ""
     trials = sweep_executor.requests(sweep, prepare)
-    dry_run.show_several(dry_run.summary(first, trials), "trials", trials, as_json=args.json)
+    if script:
+        trials = [{key: trial[key] for key in trial if key != "script"} for trial in trials]
+    summary = dry_run.summary(first, trials, script=script)
+    dry_run.show_several(summary, "trials", trials, as_json=args.json)
     for note in drawn.notes:
         console.say(note)
     return 0
@@ -369,9 +374,11 @@ def _pipeline(
         if isinstance(args.backend, str):
             planned = pipeline_executor.with_gpus(planned, args.parallel, console.say)
         return pipeline_executor.carry_out(planned, prepare, args.parallel)
+    groups = _groups(args)
+    script = groups.script_of_pipeline(planned) if groups is not None else ""
     steps, errors = pipeline_plan.requests(planned, prepare)
     notes = [f"a real run needs more: {error.message()}" for error in planned.run.missing]
-    request = dry_run.summary(planned.run, steps, notes)
+    request = dry_run.summary(planned.run, steps, notes, script)
     dry_run.show_several(request, "steps", steps, as_json=args.json)
     if obstacle is not None or errors:
         raise obstacle or errors[0]

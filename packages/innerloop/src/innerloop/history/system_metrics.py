@@ -3,12 +3,13 @@
 `.run/system.jsonl` has one JSON object per line:
 
     time       seconds since the epoch
-    cpu        percent of one core, of the run's processes or its container; above 100 for several
+    cpu        percent of one core, of the run's processes, its container or its job in Slurm; above
+               100 for several
     memory     bytes, of the same
     gpu0       percent of the time in which GPU 0 was busy; gpu1 and so on
     gpu0_memory    bytes that are in use on GPU 0, by all programs
 
-`of` in the first line says what `cpu` and `memory` are of: "processes", "container" or "machine".
+`of` in the first line says what `cpu` and `memory` are of: "processes", "container", "job" or "machine".
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 # In seconds: from the start to the first sample, and at least between two. A run has one in each
 # five-hundredth of its time.
 FIRST, LEAST, PARTS = 1.0, 2.0, 500
-Of = Literal["processes", "container", "machine"]
+Of = Literal["processes", "container", "job", "machine"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,11 @@ class Apptainer:
         """Whether it has `--no-eval`: else a shell evaluates the values of variables."""
         return self._since((1, 1), (3, 10))
 
+    @property
+    def prefix(self) -> str:
+        """What is before the names of variables that a container gets from this process."""
+        return f"{self.product.partition('-')[0] or self.program}env_".upper()
+
     def with_workdir(self, folder: str) -> Apptainer:
         return replace(self, workdir=folder)
 
@@ -108,11 +113,10 @@ class Apptainer:
         is the same for everybody: only those about its caches and sign-ins stay.
         """
         kept = {name: text for name, text in environ.items() if not _changes_container(name)}
-        prefix = f"{self.product.partition('-')[0] or self.program}env_".upper()
         given = {name: secrets[name] for name in names if name in secrets}
         if not self.can_leave_values:
             given = {name: re.sub(r"[\\$`]", r"\\\g<0>", text) for name, text in given.items()}
-        return {**kept, **{f"{prefix}{name}": text for name, text in given.items()}}
+        return {**kept, **{f"{self.prefix}{name}": text for name, text in given.items()}}
 
 
 def _with_libraries(spec: ContainerSpec) -> dict[str, str]:

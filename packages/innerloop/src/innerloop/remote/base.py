@@ -215,6 +215,15 @@ class MachineGroups(Protocol):
         self, planned: PipelinePlan, prepare: Prepare, parallel: int | None, *, detach: bool
     ) -> int: ...
 
+    def script_of_sweep(self, planned: Sweep, prepare: Prepare, parallel: int | None) -> str:
+        """What starts all trials, for a dry run."""
+
+    def script_of_pipeline(self, planned: PipelinePlan) -> str:
+        """What starts all steps, for a dry run; "" if they are started one after another.
+
+        The steps' requests that are made afterwards name the outputs of earlier steps.
+        """
+
 
 class MachineRun(LocalBackend, Protocol):
     """A machine elsewhere, as `loop run` uses it: it runs a job to its end and brings its outputs."""

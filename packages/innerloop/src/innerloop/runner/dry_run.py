@@ -28,11 +28,11 @@ def require_dry(args: argparse.Namespace) -> None:
 
 
 def summary(
-    run: Run, requests: Sequence[Mapping[str, Any]], notes: Sequence[str] = ()
+    run: Run, requests: Sequence[Mapping[str, Any]], notes: Sequence[str] = (), script: str = ""
 ) -> dict[str, Any]:
     """The JSON object of a run of several steps or trials, with the keys of a single request.
 
-    Nothing is started for the run itself, so its argv is empty.
+    Nothing is started for the run itself, so its argv is empty. `script` is what a cluster gets for all.
     """
     backends = [request["backend"] for request in requests if "backend" in request]
     return {
@@ -46,6 +46,7 @@ def summary(
         "mounts": [],
         "outputs": run.outputs,
         "notes": [*run.notes, *notes],
+        **({"script": script} if script else {}),
     }
 
 
@@ -68,7 +69,7 @@ def show_several(
             print(f"  {line}")
     for note in summary["notes"]:
         print(f"note     {note}")
-    print(f"outputs  {summary['outputs']}", flush=True)
+    print("\n".join([f"outputs  {summary['outputs']}", *_script(summary)]), flush=True)
 
 
 def assignments(values: Mapping[str, str]) -> str:
@@ -105,5 +106,9 @@ def _lines(request: Mapping[str, Any]) -> Iterator[str]:
         yield f"note     {note}"
     if request["argv"]:
         yield f"argv     {shlex.join(request['argv'])}"
+    yield from _script(request)
+
+
+def _script(request: Mapping[str, Any]) -> Iterator[str]:
     for index, line in enumerate(request.get("script", "").splitlines()):
         yield f"{'script' if not index else '':8} {line}".rstrip()

@@ -15,6 +15,8 @@
 #     supervisor      its process and the boot that it belongs to;  group: that of the program
 #     started, canceled, overtime
 #     slurm           the IDs of its jobs in Slurm, which supervises it then;  parts: jobs of a group
+#     agent.sh        this program, for the batch script;  group: its tasks on the first node
+#     fate            how Slurm says that it ended, where the script could not write that
 #
 # A job of Slurm is a batch script that writes its own state. What only Slurm knows is asked there.
 
@@ -288,6 +290,9 @@ place() {
     mkdir -p "inputs/${name%/*}" && cp -R "$root/trees/$source" "inputs/$name" || exit 1
     chmod -R u+w "inputs/$name" || exit 1
   done <copies
+  if [ -f job.sh ]; then
+    ln "$0" agent.sh 2>/dev/null || cp "$0" agent.sh || exit 1
+  fi
   trap - EXIT HUP INT TERM
   : >log
   write_state queued || not_started "the state cannot be written"
@@ -350,7 +355,7 @@ supervise() {
   limit=
   [ -f "$job/limit" ] && read -r limit <"$job/limit"
   [ -n "$limit" ] && watch_time "$limit" &
-  sample_load &
+  sample_load "$$" &
   # shellcheck disable=SC2016
   (own_session sh -c 'echo $$ >"$0/group"; exec sh "$0/run.sh"' "$job") </dev/null >>"$job/log" 2>&1
   code=$?
@@ -370,10 +375,18 @@ watch_time() {
   stop_job
 }
 
+# For a batch script of Slurm, while it runs. Arguments: its job's folder, and the GPUs of this node that
+# the job has, with commas between.
+sample() {
+  job=$1
+  printf 'devices\t%s\n' "$2" | tr , '\t' >>"$job/samples"
+  sample_load "$PPID"
+}
+
 # Writes what the job's program uses, a line for each sample:
 #   time  of  milliseconds of CPU time  bytes of memory
 #   gpu  index, uuid, percent that it is busy, megabytes in use
-# The time between two samples grows with the run.
+# The time between two samples grows with the run. Argument: the process that starts the program.
 sample_load() {
   [ -r /proc/self/stat ] && read -r engine name has_gpus 2>/dev/null <"$job/load" || return
   [ "$has_gpus" = yes ] && has nvidia-smi || has_gpus=no
@@ -387,7 +400,7 @@ sample_load() {
   while :; do
     while [ "$now" -lt "$sample_at" ]; do
       sleep 1
-      kill -s 0 "$$" 2>/dev/null && read_state && [ "$state" = running ] || return
+      kill -s 0 "$1" 2>/dev/null && read_state && [ "$state" = running ] || return
       now=$(date -u +%s)
     done
     if used_by_"${load_of:-nothing}" || find_load && used_by_"$load_of"; then
@@ -403,28 +416,51 @@ sample_load() {
   done >>"$job/samples" 2>/dev/null
 }
 
-# What the load is of: a container where its files are readable here, else the program's processes.
+# What the load is of: a job's or a container's cgroup where its files are readable here, else the
+# program's processes, or the machine.
 find_load() {
   load_of=
-  [ -s "$job/group" ] || return
-  if [ "$engine" = - ]; then
-    load_of=processes
-    return
+  if [ -n "${SLURM_JOB_ID-}" ] && [ "$verb" = sample ]; then
+    find_cgroup self "job_$SLURM_JOB_ID" && used_by_job && load_of=job && return
   fi
+  case $engine in
+    -)
+      [ -s "$job/group" ] && load_of=processes
+      return
+      ;;
+    machine)
+      load_of=machine
+      return
+      ;;
+  esac
+  [ -s "$job/group" ] || return
   found=$("$engine" inspect --format '{{.State.Pid}} {{.Id}}' "$name" 2>/dev/null) || return
   first=${found%% *}
   [ "${first:-0}" -gt 0 ] || return
   load_of=machine
+  # The path has the container's ID unless its engine is elsewhere, or within a container.
+  find_cgroup "$first" "${found#* }" && used_by_container && load_of=container
+  return 0
+}
+
+# The files of the cgroup that a process is in. The last part of its path has this text.
+find_cgroup() {
+  cpu_file=
+  memory_file=
   while IFS=: read -r number controllers path; do
+    case $path in
+      *"$2"*) ;;
+      *) continue ;;
+    esac
+    rest=${path#*"$2"}
+    path=${path%%"$2"*}$2${rest%%/*}
     case $number,$controllers, in
       0,,) [ -z "$cpu_file" ] && cpu_file=/sys/fs/cgroup$path/cpu.stat memory_file=/sys/fs/cgroup$path/memory.current ;;
       *,cpuacct,*) cpu_file=/sys/fs/cgroup/cpuacct$path/cpuacct.usage ;;
       *,memory,*) memory_file=/sys/fs/cgroup/memory$path/memory.usage_in_bytes ;;
     esac
-  done <"/proc/$first/cgroup"
-  # The path ends with the container's ID unless its engine is elsewhere, or within a container.
-  case $cpu_file in *"${found#* }"*) used_by_container && load_of=container ;; esac
-  return 0
+  done <"/proc/$1/cgroup"
+  [ -n "$cpu_file" ] && [ -n "$memory_file" ]
 }
 
 used_by_nothing() { return 1; }
@@ -440,6 +476,8 @@ used_by_container() {
   done <"${memory_file%/*}/memory.stat"
   memory=$((memory - ${cached:-0}))
 }
+
+used_by_job() { used_by_container; }
 
 # The time of a process that has ended is its parent's. Memory that processes share counts once.
 used_by_processes() {
@@ -557,17 +595,35 @@ look() {
     return 0
   fi
   read_state # it may just have ended
-  is_open || return 0
+  if [ "$state" = ended ] && { [ "$code" -le 128 ] || [ -f "$job/canceled" ] || [ -f "$job/overtime" ]; }; then
+    return 0
+  fi
   if [ -f "$job/canceled" ]; then
     state=ended
     code=143
     return 0
   fi
-  state=lost
-  fate=$(scontrol --oneliner show job "$(head -n 1 "$job/slurm")" 2>/dev/null |
-    grep -o 'JobState=[A-Z_]*' | head -n 1 | cut -d = -f 2)
-  [ -n "$fate" ] || fate=$(sacct --noheader --parsable2 --allocations --format State \
-    --jobs "$(head -n 1 "$job/slurm")" 2>/dev/null | head -n 1)
+  find_fate
+  # The signal may have been the program's own.
+  case $state,$fate in
+    ended, | ended,FAILED | ended,COMPLETED) fate= ;;
+    *) state=lost ;;
+  esac
+}
+
+# How Slurm says that the job ended; "" if it does not know. It forgets that, so it is noted.
+find_fate() {
+  [ ! -s "$job/fate" ] || read -r fate <"$job/fate"
+  [ -z "$fate" ] || return
+  id=$(head -n 1 "$job/slurm")
+  fate=$(scontrol --oneliner show job "$id" 2>/dev/null | grep -o 'JobState=[A-Z_]*' | head -n 1)
+  fate=${fate#JobState=}
+  [ -n "$fate" ] || fate=$(sacct --noheader --parsable2 --allocations --format State --jobs "$id" 2>/dev/null |
+    head -n 1 | cut -d ' ' -f 1)
+  case $fate in
+    '' | RUNNING | PENDING | COMPLETING) fate= ;;
+    *) printf '%s\n' "$fate" >"$job/fate" ;;
+  esac
 }
 
 # Gives a placed job, or a group of them, to Slurm: its script writes their IDs into the files "slurm".
@@ -829,7 +885,7 @@ prune() {
   find "$root" -maxdepth 1 -name 'agent-*.sh*' ! -path "$0" -mtime +30 -exec rm -f {} +
 }
 
-if [ "$verb" != supervise ]; then
+if [ "$verb" != supervise ] && [ "$verb" != sample ]; then
   umask 077
   for name in blobs trees envs jobs incoming; do
     [ -d "$root/$name" ] || mkdir -p "$root/$name" || exit 1
@@ -840,7 +896,7 @@ fi
 umask 022
 case $verb in
   run) exec "$@" ;;
-  facts | pythons | absent | absent_trees | receive | receive_by_rsync | received | tree | checkout | place | launch | submit | supervise | \
+  facts | pythons | absent | absent_trees | receive | receive_by_rsync | received | tree | checkout | place | launch | submit | supervise | sample | \
     status | log | cancel | outputs | fetched | venv | usage | running | remove | prune | samples) "$verb" "$@" ;;
   *) fail "no such verb: $verb" ;;
 esac

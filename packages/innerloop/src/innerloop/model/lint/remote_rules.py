@@ -19,15 +19,16 @@ def of_experiment(experiment: Experiment, job: Job | None) -> Iterator[Finding]:
     except UserError as error:
         yield finding_of(error)
         return
-    for machine in machines.values():
-        if job is None:
-            return
-        yield from slurm_rules.of_job(experiment, job, machine)
-    for machine in machines.values() if job is not None and job.kind == "command" else ():
+    if job is None:
+        return
+    clusters = [machine for machine in machines.values() if machine.slurm is not None]
+    found = [slurm_rules.of_job(experiment, job, machine) for machine in clusters]
+    yield from dict.fromkeys(finding for each in found for finding in each)
+    for machine in machines.values() if job.kind == "command" else ():
         for name in machine.data:
             where = machine.positions.get(f"data.{name}")
             # The workspace's table serves all experiments: not each has every input.
-            if where is None or job is None or name in job.inputs:
+            if where is None or name in job.inputs:
                 continue
             if where.file == experiment.paths.settings:
                 what = f'remote.{machine.name}.data: the job has no input "{name}"'

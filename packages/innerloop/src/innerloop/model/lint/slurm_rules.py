@@ -1,4 +1,4 @@
-"""What a job asks of a cluster, against what `[remote.NAME.slurm]` says that the cluster gives. Pure."""
+"""What a job asks of a cluster, against what runs there and what `[remote.NAME.slurm]` says of it. Pure."""
 
 from __future__ import annotations
 
@@ -9,16 +9,29 @@ from ..experiment import Experiment
 from ..gpu import GpuSetting
 from ..jobs.job import Job
 from ..settings.remotes import RemoteSetting
-from ..settings.slurm_settings import time_text
+from ..settings.slurm_settings import DISTRIBUTIONS, time_text
 from .finding import WARNING, Finding
 
 
 def of_job(experiment: Experiment, job: Job, machine: RemoteSetting) -> Iterator[Finding]:
-    """A time limit over the partition's, and more GPUs than a node has."""
-    if machine.slurm is None:
-        return
+    """A distribution that does not start there, a time limit over the partition's, too many GPUs for a node."""
+    yield from _distribution(job)
     yield from _time(job, machine)
     yield from _gpus(experiment.settings.gpu, machine)
+
+
+def _distribution(job: Job) -> Iterator[Finding]:
+    distribution = job.distribution
+    where = job.where("distribution", "type")
+    if distribution is None or where is None or distribution.type in DISTRIBUTIONS:
+        return
+    yield Finding(
+        where,
+        f"Slurm starts no processes of the distribution {distribution.type}",
+        "Use pytorch or mpi, or run it on a backend that starts them",
+        "slurm-distribution",
+        WARNING,
+    )
 
 
 def _time(job: Job, machine: RemoteSetting) -> Iterator[Finding]:
@@ -27,8 +40,7 @@ def _time(job: Job, machine: RemoteSetting) -> Iterator[Finding]:
         return
     seconds, where = slurm.time, machine.positions.get("slurm.time")
     if job.timeout:
-        key = "trial_timeout" if job.kind == "sweep" else "timeout"
-        seconds, where = job.timeout, job.where("limits", key)
+        seconds, where = job.timeout, job.where("limits", key_of_timeout(job))
     if seconds is None or where is None or seconds <= slurm.max_time:
         return
     yield Finding(
@@ -39,6 +51,11 @@ def _time(job: Job, machine: RemoteSetting) -> Iterator[Finding]:
         "slurm-time",
         WARNING,
     )
+
+
+def key_of_timeout(job: Job) -> str:
+    """The key of `limits` that says how long a run of the job may take."""
+    return "trial_timeout" if job.kind == "sweep" else "timeout"
 
 
 def _gpus(setting: GpuSetting, machine: RemoteSetting) -> Iterator[Finding]:

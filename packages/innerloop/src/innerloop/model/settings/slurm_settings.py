@@ -17,6 +17,9 @@ SlurmEnvironment = Literal["apptainer", "pyxis", "venv"]
 SLURM_ENVIRONMENTS: tuple[SlurmEnvironment, ...] = get_args(SlurmEnvironment)
 OF_APPTAINER, OF_PYXIS, OF_LOCK = SLURM_ENVIRONMENTS
 
+# The distributions whose processes are started there.
+DISTRIBUTIONS = ("pytorch", "mpi")
+
 # One word of sbatch's command line, such as a partition, a list of them, or a constraint.
 _WORD = re.compile(r"[A-Za-z0-9_\[(][\w.,:@+=&|!*/()\[\]-]{0,199}", re.ASCII)
 _MEMORY = re.compile(r"[1-9]\d{0,8}[KMGT]?", re.ASCII)

@@ -14,6 +14,7 @@ from dataclasses import field, replace
 from ...docker import gpu_handover
 from ...local import container_files, process_gpus
 from ...local.resolve_command import ResolvedCommand, resolve
+from ...model import apptainer
 from ...model.apptainer import PROGRAMS, Apptainer
 from ...model.container import ContainerSpec, Mount
 from ...model.gpu import Gpu, GpuSetting
@@ -151,7 +152,7 @@ def _container(run: Run, site: RemoteSite, gpu: Gpu) -> Request:
         options=options,
         program=facts.engine,
         init=engine.kind == DOCKER,
-        starter=Apptainer(_apptainer(facts), workdir=f"{job}/scratch") if is_apptainer else None,
+        starter=_apptainer(facts).with_workdir(f"{job}/scratch") if is_apptainer else None,
     )
     return Request(
         experiment=run.experiment.name,
@@ -165,8 +166,9 @@ def _container(run: Run, site: RemoteSite, gpu: Gpu) -> Request:
     )
 
 
-def _apptainer(facts: HostFacts) -> str:
-    return next((name for name in PROGRAMS if name in facts.programs), PROGRAMS[0])
+def _apptainer(facts: HostFacts) -> Apptainer:
+    program = next((name for name in PROGRAMS if name in facts.programs), PROGRAMS[0])
+    return apptainer.of_version(program, facts.engine_version)
 
 
 def _target(run: Run, name: str, root: str, site: RemoteSite) -> str:
@@ -225,7 +227,7 @@ def scripts(run: Run, planned: Request, site: RemoteSite) -> dict[str, str]:
         ),
     }
     found[load_samples.NAME] = load_samples.start_of(planned.gpu)
-    found["load"] = _load_words(planned)
+    found[load_samples.WORDS] = _load_words(planned)
     if planned.secrets:
         found["secrets.sh"] = "".join(_exports(planned.secrets))
     if run.job.timeout:
@@ -239,11 +241,11 @@ def scripts(run: Run, planned: Request, site: RemoteSite) -> dict[str, str]:
 
 
 def _load_words(planned: Request) -> str:
-    """Whose load the agent reads: the engine and the container, or "-" for processes; of GPUs, too?"""
+    """Whose load the agent reads."""
     container = planned.container
-    is_process = container is None or container.starter is not None
-    words = ("-", "-") if container is None or is_process else (container.program, container.name)
-    return f"{' '.join(words)} {'yes' if planned.gpu.use else 'no'}\n"
+    if container is None or container.starter is not None:
+        return load_samples.words(load_samples.OF_PROCESSES, planned.gpu)
+    return load_samples.words(container.program, planned.gpu, container.name)
 
 
 def _exports(values: Mapping[str, str]) -> list[str]:

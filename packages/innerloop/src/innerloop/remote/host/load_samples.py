@@ -6,7 +6,8 @@ The agent's lines, with tabs between fields:
     SECONDS  what it is of  milliseconds of CPU time  bytes of memory
     gpu      index, UUID, percent of the time in which it is busy, megabytes in use
 
-See `history.system_metrics` for the record.
+See `history.system_metrics` for the record. Which programs it is of stands in a file of the job: what
+finds them (an engine, or one of the words below), the container's name or "-", and whether to read GPUs.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ from ...util.quick_dataclasses import dataclass
 from .facts import number_in
 from .host import RemoteHost, RemoteJobState
 
-NAME = "samples"
+NAME, WORDS = "samples", "load"
+OF_PROCESSES, OF_MACHINE = "-", "machine"
 _DEVICES, _GPU = "devices", "gpu"
 
 
@@ -44,6 +46,11 @@ class LoadSample:
 def start_of(gpu: Gpu) -> str:
     """The file's text before the first sample."""
     return "\t".join([_DEVICES, *(gpu.devices if gpu.use else ())]) + "\n"
+
+
+def words(of: str, gpu: Gpu, container: str = "-") -> str:
+    """The text of the file that says which programs it is of."""
+    return f"{of} {container} {'yes' if gpu.use else 'no'}\n"
 
 
 def fetch(host: RemoteHost, job: str, state: RemoteJobState, into: Path) -> None:

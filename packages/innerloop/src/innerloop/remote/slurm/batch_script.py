@@ -1,7 +1,8 @@
 """A job as a batch script that a person can read, and submit alone with sbatch. Pure.
 
 The script is given to Slurm in the job's folder there. It starts the program by `srun`, once for each
-process of the job, and writes down how that went: Slurm forgets a job soon after its end.
+process of the job, and writes down how that went: Slurm forgets a job soon after its end. Meanwhile the
+agent's program notes the load of the job on the first node.
 """
 
 from __future__ import annotations
@@ -50,6 +51,30 @@ OF_JOB: Mapping[str, Mapping[str, str]] = {
 }
 
 
+# srun ends the others when a process fails, and says the highest code of all. Source: srun(1), RETURN VALUE.
+_FIRST_FAILURE = r"""
+# That of the process that failed first, and not of those that were ended for it.
+if [ "$code" -gt 128 ]; then
+    first=$(tail -c "+$from" "$job/log" | sed -n 's/^srun: error: .* Exited with exit code \([0-9]*\)$/\1/p' | head -n 1)
+    code=${first:-$code}
+fi
+""".strip()
+
+
+_END_BY_SLURM = """
+# Slurm knows how a job ended that it ended itself. srun may say anything of it, 0 too. The signal may end
+# scontrol, and come here later.
+if [ "$code" -le 128 ]; then
+    answer=$(scontrol --oneliner show job "$SLURM_JOB_ID" 2>/dev/null) ||
+        { sleep 1; answer=$(scontrol --oneliner show job "$SLURM_JOB_ID" 2>/dev/null); }
+    case ${signaled-}$answer in
+        JobId=*JobState=RUNNING* | '') ;;
+        *) exit 1 ;;
+    esac
+fi
+""".strip()
+
+
 @dataclass(frozen=True, slots=True)
 class BatchTask:
     """What each process of a job, or of one element of an array, does.
@@ -57,7 +82,8 @@ class BatchTask:
     folder: that of the job there, with `log`, `state` and `outputs`. cwd: where `argv` starts; "" where a
     container says so itself. env: its variables. prefix: what the names of variables get before them, for a
     program that starts a container and hands them on, with some of the node's. path: a folder that comes
-    first on PATH. srun: options of its own, as those of Pyxis. scratch: a folder that is made before.
+    first on PATH. srun: options of its own, which start it in a container (Pyxis). scratch: a folder that is
+    made before.
     """
 
     name: str
@@ -70,6 +96,10 @@ class BatchTask:
     srun: tuple[str, ...] = ()
     has_secrets: bool = False
     scratch: str = ""
+
+    @property
+    def sees_its_folder(self) -> bool:
+        return not self.srun
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +137,10 @@ def _lines(job: BatchJob) -> Iterator[str]:
     yield f"# {_comment(job.title)}. `sbatch job.sh` in this folder submits it again."
     yield from _folder_of(job)
     yield """state() { printf '%-63s\\n' "$*" 1<>"$job/state"; }"""
-    yield "trap : INT TERM  # the program is ended; this script writes down how"
+    yield "trap signaled=yes INT TERM  # the program is ended; this script writes down how"
     yield "begun=$(date +%s)"
     yield 'echo "$begun" >"$job/started"'
+    yield 'rm -f "$job/group" "$job/fate"'
     yield "state running"
     yield 'if [ "${SLURM_RESTART_COUNT:-0}" != 0 ]; then'
     yield '    echo "innerloop: start $((SLURM_RESTART_COUNT + 1)) of this job, on $SLURM_JOB_NODELIST" >&2'
@@ -122,28 +153,34 @@ def _lines(job: BatchJob) -> Iterator[str]:
         yield "export SRUN_CPUS_PER_TASK=$SLURM_CPUS_PER_TASK"
     exports = OF_JOB[job.distribution]
     yield from (f"export {name}={value}" for name, value in exports.items())
-    yield from [""] * bool(exports)
+    has_secrets = any(task.has_secrets for task in job.tasks)
+    if has_secrets:
+        yield '. "$job/secrets.sh"'
+    yield from [""] * bool(exports or has_secrets)
     yield "task() {"
     yield from _task_body(job)
     yield "}"
-    yield "export -f task"
     yield ""
+    is_several = job.nodes * job.processes > 1
+    if is_several:
+        yield """from=$(($(wc -c <"$job/log") + 1))"""
+    yield "# Notes CPU, memory and GPUs in the file `samples`."
+    gpus = """ "${CUDA_VISIBLE_DEVICES:-all}\"""" if job.gpus else ' ""'
+    yield f'sh "$job/agent.sh" . sample "$job"{gpus} </dev/null >/dev/null 2>&1 &'
+    yield "sampler=$!"
     yield _srun(job)
     yield "code=$?"
-    yield "# srun says 0 of tasks whose node is gone; then Slurm knows how the job ended."
-    yield """if [ "$code" = 0 ]; then"""
-    yield """    case $(scontrol --oneliner show job "$SLURM_JOB_ID" 2>/dev/null) in"""
-    yield "        *JobState=RUNNING* | '') ;;"
-    yield "        *) exit 1 ;;"
-    yield "    esac"
-    yield "fi"
+    yield 'kill "$sampler" 2>/dev/null'
+    if is_several:
+        yield from _FIRST_FAILURE.splitlines()
+    yield from _END_BY_SLURM.splitlines()
     limit = _limit(job)
     if limit is not None:
         yield f'if [ "$code" != 0 ] && [ $(($(date +%s) - begun + {_OFF})) -ge {limit} ]; then'
         yield "    code=124  # the time limit"
         yield '    : >"$job/overtime"'
         yield "fi"
-    if any(task.has_secrets for task in job.tasks):
+    if has_secrets:
         yield '[ "$code" -gt 128 ] || rm -f "$job/secrets.sh"'
     yield 'state ended "$code" "$(date +%s)"'
     yield 'exit "$code"'
@@ -200,7 +237,6 @@ def _folder_of(job: BatchJob) -> Iterator[str]:
     for number, task in enumerate(job.tasks, 1):
         yield f"    {number}) job={shlex.quote(task.folder)} ;;"
     yield "esac"
-    yield "export job"
 
 
 def _task_body(job: BatchJob) -> Iterator[str]:
@@ -216,8 +252,8 @@ def _task_body(job: BatchJob) -> Iterator[str]:
 
 
 def _task_lines(job: BatchJob, task: BatchTask) -> Iterator[str]:
-    if task.has_secrets:
-        yield f". {shlex.quote(task.folder)}/secrets.sh"
+    if task.sees_its_folder:
+        yield f'[ "$SLURM_NODEID" != 0 ] || echo $$ >>{shlex.quote(task.folder)}/group'
     for name, value in task.env.items():
         yield f"export {task.prefix}{name}={shlex.quote(value)}"
     for name, value in OF_TASKS[job.distribution].items():
@@ -240,14 +276,16 @@ def _task_lines(job: BatchJob, task: BatchTask) -> Iterator[str]:
 
 def _srun(job: BatchJob) -> str:
     options = ["--quiet", "--kill-on-bad-exit=1", *job.setting.srun, *job.tasks[0].srun]
-    words = ["srun", *options, "bash", "-c", "task"]
+    words = ["srun", *options, "bash", "-c"]
     limit = _limit(job)
     if limit is not None:
         words = ["timeout", f"--kill-after={_GRACE}", str(limit), *words]
+    # As text, since many sites have a script before srun, and shells drop each other's functions.
+    function = '"$(declare -f task); task"'
     if not job.is_array:
-        return shlex.join(words)
+        return f"{shlex.join(words)} {function}"
     own = job.tasks[0].folder
-    return " ".join(_with_variable(shlex.quote(word), own) for word in words)
+    return " ".join([*(_with_variable(shlex.quote(word), own) for word in words), function])
 
 
 def _with_variable(word: str, folder: str) -> str:

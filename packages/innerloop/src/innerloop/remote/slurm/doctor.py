@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from ...model.gpu import GpuSetting
+from ...model.jobs.job import Job
+from ...model.lint import slurm_rules
 from ...model.settings import remotes
 from ...model.settings.remotes import APPTAINER, NO_ENGINE, RemoteSetting
 from ...model.settings.slurm_settings import NO_SLURM_SETTING, OF_APPTAINER
 from ...model.workspace import Workspace
 from ...util.errors import UserError
+from ...util.position import Position
 from ...workspace import loader
 from ..base import DoctorFact
 from ..host import doctor
 from ..host.host import RemoteHost
 from . import partitions
-from .partitions import SlurmDemand, SlurmPartition
+from .partitions import Amount, SlurmDemand, SlurmPartition
 
 
 def facts(root: Path, host: RemoteHost, remote: str) -> Iterator[DoctorFact]:
@@ -85,7 +89,27 @@ def _jobs(
         )
         found = list(partitions.obstacles(demand, partition))
         if found:
+            clauses = [
+                f"{clause} ({place})" if (place := _where(key, job, setting, gpu)) else clause
+                for key, clause in found
+            ]
             hint = f"Change {job.name}, or partition in [remote.NAME.slurm]"
-            yield "bad", f"job of {name}", f"{partition.name}: {'; '.join(found)}", hint
+            yield "bad", f"job of {name}", f"{partition.name}: {'; '.join(clauses)}", hint
         else:
             yield "ok", f"job of {name}", f"fits into the partition {partition.name}", ""
+
+
+def _where(
+    amount: Amount, job: Job, setting: RemoteSetting, gpu: GpuSetting
+) -> Position | str | None:
+    """Which line asks for it; None or "" where no line does."""
+    if amount == "time" and job.timeout:
+        return job.where("limits", slurm_rules.key_of_timeout(job))
+    if amount == "nodes":
+        return job.where("resources", "instance_count")
+    if amount == "tasks" and job.distribution is not None:
+        return job.where("distribution", "process_count_per_instance")
+    if amount == "gpus":
+        return gpu.where or setting.where("gpus")
+    keys = {"time": "slurm.time", "tasks": "slurm.cpus_per_task", "memory": "slurm.memory"}
+    return setting.where(keys[amount]) if amount in keys else None

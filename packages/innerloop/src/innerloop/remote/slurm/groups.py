@@ -11,7 +11,6 @@ from dataclasses import asdict, replace
 
 from ...history import git_state
 from ...model.jobs import sweep as sweeps
-from ...model.jobs.pipeline import Step
 from ...model.run import Run
 from ...runner import pipeline_executor, pipeline_plan, sweep_executor
 from ...runner.execute import Started
@@ -50,6 +49,21 @@ class SlurmGroups:
             return replace(started[run.id], run=run)
 
         return self._to_its_end(name, of, lambda: sweep_executor.carry_out(planned, given))
+
+    def script_of_sweep(self, planned: Sweep, prepare: Prepare, parallel: int | None) -> str:
+        parts = [prepare(trial.run, dry=True) for trial in planned.trials]
+        return parts[0].request.redaction.text(self.array_script(planned, parts, parallel))
+
+    def script_of_pipeline(self, planned: PipelinePlan) -> str:
+        if planned.drawn:
+            return ""
+        try:
+            steps = planned.steps
+            runs = {step.name: pipeline_plan.run_of(planned, step, dry=True) for step in steps}
+        except UserError:
+            return ""  # the step's request says it
+        self._name_outputs(planned, runs, dry=True)
+        return batch_script.submit_script(_scripts(planned, runs))
 
     def array_script(self, planned: Sweep, parts: Sequence[Started], parallel: int | None) -> str:
         """The batch script of all trials. The others have what the first one asks for."""
@@ -96,16 +110,9 @@ class SlurmGroups:
             raise combine(errors)
         planned = pipeline_plan.fetched(planned)
         runs = {step.name: pipeline_plan.run_of(planned, step) for step in planned.steps}
-        for step in planned.steps:
-            self.machine.earlier[runs[step.name].id] = self._outputs_there(step, runs)
+        self._name_outputs(planned, runs, dry=False)
         started = {run.id: prepare(run, dry=False) for run in runs.values()}
-        scripts = [
-            Submitted(
-                runs[step.name].id, tuple(runs[need].id for need in step.needs if need in runs)
-            )
-            for step in planned.steps
-        ]
-        name, parts = planned.run.id, list(started.values())
+        name, parts, scripts = planned.run.id, list(started.values()), _scripts(planned, runs)
         self._give(name, planned.run, parts, scripts, {}, "pipeline", planned.run.job.name)
         if detach:
             return self._left(name, planned.run)
@@ -117,14 +124,15 @@ class SlurmGroups:
             name, planned.run, lambda: pipeline_executor.carry_out(planned, given)
         )
 
-    def _outputs_there(self, step: Step, runs: Mapping[str, Run]) -> dict[str, str]:
-        """The inputs that are outputs of steps which run now, by their paths there."""
-        return {
-            name: f"{self.machine.folder_there(runs[earlier])}/outputs/{output}"
-            + step.below.get(name, "")
-            for name, (earlier, output) in step.takes.items()
-            if earlier in runs
-        }
+    def _name_outputs(self, planned: PipelinePlan, runs: Mapping[str, Run], *, dry: bool) -> None:
+        """Tell the machine which inputs are outputs of steps that run now, by their paths there."""
+        for step in planned.steps:
+            self.machine.earlier[runs[step.name].id] = {
+                name: f"{self.machine.folder_there(runs[earlier], dry=dry)}/outputs/{output}"
+                + step.below.get(name, "")
+                for name, (earlier, output) in step.takes.items()
+                if earlier in runs
+            }
 
     # The group there.
 
@@ -222,6 +230,14 @@ class SlurmGroups:
             f"`scripts/loop download {name}` brings their outputs, `scripts/loop cancel {name}` stops it"
         )
         return 0
+
+
+def _scripts(planned: PipelinePlan, runs: Mapping[str, Run]) -> list[Submitted]:
+    """The steps in their order, each after those that it needs."""
+    return [
+        Submitted(runs[step.name].id, tuple(runs[need].id for need in step.needs if need in runs))
+        for step in planned.steps
+    ]
 
 
 def _title(trial: sweep_executor.Trial) -> str:

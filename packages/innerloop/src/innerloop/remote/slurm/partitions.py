@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Literal
 
 from ...model.settings.slurm_settings import seconds_of, time_text
 from ...util.quick_dataclasses import dataclass
@@ -93,20 +94,23 @@ def chosen(partitions: list[SlurmPartition], name: str) -> SlurmPartition | None
     return next(named, None)
 
 
-def obstacles(demand: SlurmDemand, partition: SlurmPartition) -> Iterator[str]:
-    """Clauses for what the partition does not give."""
+Amount = Literal["", "time", "nodes", "tasks", "gpus", "memory"]
+
+
+def obstacles(demand: SlurmDemand, partition: SlurmPartition) -> Iterator[tuple[Amount, str]]:
+    """Clauses for what the partition does not give, each with the field of the demand; "" for none of them."""
     if not partition.is_up:
-        yield "the partition is down"
+        yield "", "the partition is down"
     if demand.time is not None and partition.time is not None and demand.time > partition.time:
-        yield f"the time limit {time_text(demand.time)} is over {time_text(partition.time)}"
+        yield "time", f"the time limit {time_text(demand.time)} is over {time_text(partition.time)}"
     if demand.nodes > partition.nodes:
-        yield f"it asks for {demand.nodes} nodes, and there are {partition.nodes}"
+        yield "nodes", f"it asks for {demand.nodes} nodes, and there are {partition.nodes}"
     if demand.tasks > partition.cpus:
-        yield f"it asks for {demand.tasks} CPUs of a node, which has {partition.cpus}"
+        yield "tasks", f"it asks for {demand.tasks} CPUs of a node, which has {partition.cpus}"
     if demand.gpus > partition.gpus:
-        yield f"it asks for {demand.gpus} GPUs of a node, which has {partition.gpus}"
+        yield "gpus", f"it asks for {demand.gpus} GPUs of a node, which has {partition.gpus}"
     if demand.memory > partition.memory:
-        yield f"it asks for {demand.memory} MB of a node, which has {partition.memory}"
+        yield "memory", f"it asks for {demand.memory} MB of a node, which has {partition.memory}"
 
 
 def megabytes(text: str) -> int:

@@ -33,7 +33,7 @@ from ...util.process import CompletedCommand
 from ...util.quick_dataclasses import dataclass
 from ...workspace import needed_cuda
 from ..base import MachineGroups
-from ..host import environments, job_request, transfer
+from ..host import environments, job_request, load_samples, transfer
 from ..host.facts import HostFacts
 from ..host.follow import lost_text, retried
 from ..host.host import RemoteHost, RemoteJobState
@@ -84,7 +84,6 @@ class SlurmRun(HostRun):
         except UserError as error:
             gpus = SlurmGpus(0, "no GPU is asked for")
             missing.append(error)
-        missing += self._unsupported(run)
         found = slurm_rules.of_job(run.experiment, run.job, site.setting)
         missing += [finding.error() for finding in found]
         slurm = site.setting.slurm or NO_SLURM_SETTING
@@ -125,19 +124,6 @@ class SlurmRun(HostRun):
         lines = (setting.slurm or NO_SLURM_SETTING).setup
         where = setting.where("slurm.setup")
         return tuple(f"{where}: its batch script runs `{line}`" for line in lines)
-
-    def _unsupported(self, run: Run) -> list[UserError]:
-        distribution = run.job.distribution
-        if distribution is None or distribution.type in batch_script.OF_TASKS:
-            return []
-        return [
-            UserError(
-                f"Slurm starts no processes of the distribution {distribution.type}",
-                code="slurm-distribution",
-                where=run.job.where("distribution", "type"),
-                hint="Use pytorch or mpi, or run it on a backend that starts them",
-            )
-        ]
 
     def _engine(self, setting: RemoteSetting) -> RemoteEngine | None:
         kind = (setting.slurm or NO_SLURM_SETTING).environment
@@ -215,8 +201,17 @@ class SlurmRun(HostRun):
         if limit:
             texts["limit"] = f"{max(int(limit), 1)}\n"
         texts["job.sh"] = request.script
+        texts[load_samples.WORDS] = load_samples.words(self._load_of(run), request.gpu)
         archive = transfer.archive_of_texts({**texts, **more})
         return host.tell("place", job_request.job_of(run), tree, data=[archive])
+
+    def _load_of(self, run: Run) -> str:
+        """What the load is of where Slurm keeps a job in no cgroup.
+
+        In Pyxis' container a task cannot write down its process.
+        """
+        is_hidden = self.slurm(run).environment == OF_PYXIS
+        return load_samples.OF_MACHINE if is_hidden else load_samples.OF_PROCESSES
 
     def _refused(self, host: RemoteHost, run: Run, said: str) -> UserError:
         return _explained(self, run, said) or super()._refused(host, run, said)
@@ -282,10 +277,12 @@ class SlurmRun(HostRun):
     def prepared(self, host: RemoteHost, run: Run) -> PreparedRun:
         return self._with_later_data(host, run)
 
-    def folder_there(self, run: Run) -> str:
-        """The absolute path of a job's folder there; the machine is asked once."""
+    def folder_there(self, run: Run, *, dry: bool) -> str:
+        """The path of a job's folder there; the machine is asked once, unless `dry`."""
+        setting = self.setting(run)
+        if dry:
+            return f"{setting.folder}/jobs/{job_request.job_of(run)}"
         if self._facts is None:
-            setting = self.setting(run)
             self._facts = self.host(setting).facts(self._engine(setting))
         return f"{self._facts.root}/jobs/{job_request.job_of(run)}"
 
@@ -332,10 +329,8 @@ class SlurmRun(HostRun):
             )  # fmt: skip
         starter = container.starter
         assert isinstance(starter, Apptainer)
-        without = replace(container, env={})
-        prefix = f"{starter.program.upper()}ENV_"
         return BatchTask(
-            run.id, folder, without.argv, "", container.env, prefix, has_secrets=has_secrets,
+            run.id, folder, container.argv, "", {}, starter.prefix, has_secrets=has_secrets,
             scratch=starter.workdir,
         )  # fmt: skip
 
