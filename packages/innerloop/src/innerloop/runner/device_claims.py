@@ -27,8 +27,6 @@ PAUSE = 0.5
 _CHOOSING = "choosing"
 # The lock beside that of a GPU which a detached run has.
 _DETACHED = "detached-"
-# What is never given back before the end: a lock that nobody holds on to is no lock.
-_OF_THIS_PROCESS: list[device_locks.Release] = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +63,6 @@ def for_run(experiment: Experiment, say: Callable[[str], object]) -> Experiment:
             f"`--gpus device={found[0].device}` shares one, `--gpus none` takes the CPU"
         )
         waited = claim(setting, found, setting.count or 1, lambda line: None)
-        _OF_THIS_PROCESS.append(waited.release)
         return with_gpu(experiment, waited.setting)
     wanted = setting.count if setting.kind == "count" else len(found)
     free: list[str] = []
@@ -73,11 +70,10 @@ def for_run(experiment: Experiment, say: Callable[[str], object]) -> Experiment:
     for one in shared:
         if len(free) == wanted:
             break
-        if (release := device_locks.take(one.lock)) is None:
+        if device_locks.take(one.lock) is None:
             of_others.append(one.device)
             continue
         free.append(one.device)
-        _OF_THIS_PROCESS.append(release)
     if not of_others:
         return experiment
     taken = ", ".join(one.device for one in found if one.device in of_others)

@@ -21,7 +21,7 @@ from ..util import consent, console, files, network, process, process_identity
 from ..util.errors import UserError, combine
 from ..util.process import OutOfTime
 from ..util.quick_dataclasses import dataclass
-from . import env_file, failure_report, written_files
+from . import env_file, failure_report, lock_keeper, written_files
 from .plan import new_id, plan, plan_command
 
 __all__ = ["Started", "backend_line", "carry_out", "new_id", "plan", "plan_command", "prepare"]
@@ -156,19 +156,20 @@ def _recorded(started: Started, say: Callable[[str], None]) -> int:
     try:
         with recorder.recorded(run, request) as ending:
             folders += _make_output_folders(run, outputs)
-            from ..docker import container_load  # here, since a dry run has no load
+            from ..docker import container_load, docker_cli  # here, since a dry run has no load
 
             container = request.engine_container
             if container is not None:
                 ending.watch(lambda: container_load.source(container.name))
-                code = ending.code = _submit(started)
+                with lock_keeper.beside(docker_cli.wait(container.name)):
+                    code = ending.code = _submit(started)
             else:
 
                 def has_started(pid: int) -> None:
                     ending.has_started(process_identity.of(pid))
                     ending.watch(lambda: source_of_process(pid))
 
-                with process.reported_starts(has_started):
+                with process.reported_starts(has_started), lock_keeper.beside():
                     code = ending.code = _submit(started)
     finally:
         for folder in folders:

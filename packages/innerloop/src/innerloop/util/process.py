@@ -324,12 +324,10 @@ def _lines_of(pipe: IO[bytes]) -> Iterator[bytes]:
 
 
 def _in_parallel(
-    argv: Argv, cwd: Path | None, env: Mapping[str, str] | None, *, stdin: int, stderr: int
+    argv: Argv, cwd: Path | None, env: Mapping[str, str] | None, **streams: Any
 ) -> _Program:
     """A program whose stdout is read here; it does not get the terminal's Ctrl-C."""
-    return _Program(
-        argv, cwd, env, own_group=True, stdin=stdin, stdout=subprocess.PIPE, stderr=stderr
-    )
+    return _Program(argv, cwd, env, own_group=True, stdout=subprocess.PIPE, **streams)
 
 
 class ChildProcess:
@@ -337,13 +335,20 @@ class ChildProcess:
 
     Lines are sent to its stdin and read from its stdout, and its stderr is kept for error reports.
     It does not get the terminal's Ctrl-C. Leaving the `with` ends it; it should end by itself when
-    its stdin closes.
+    its stdin closes. It inherits the open files `inherits`, which Windows does not have.
     """
 
     def __init__(
-        self, argv: Argv, *, cwd: Path | None = None, env: Mapping[str, str] | None = None
+        self,
+        argv: Argv,
+        *,
+        cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        inherits: Sequence[int] = (),
     ) -> None:
-        self._child = _in_parallel(argv, cwd, env, stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+        self._child = _in_parallel(
+            argv, cwd, env, stdin=subprocess.PIPE, stderr=subprocess.PIPE, pass_fds=inherits
+        )
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._errors: deque[str] = deque(maxlen=200)
         self._readers = [
