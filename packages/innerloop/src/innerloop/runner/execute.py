@@ -21,7 +21,7 @@ from ..util import consent, console, files, network, process, process_identity
 from ..util.errors import UserError, combine
 from ..util.process import OutOfTime
 from ..util.quick_dataclasses import dataclass
-from . import env_file, failure_report, lock_keeper, written_files
+from . import env_file, failure_report, written_files
 from .plan import new_id, plan, plan_command
 
 __all__ = ["Started", "backend_line", "carry_out", "new_id", "plan", "plan_command", "prepare"]
@@ -157,6 +157,7 @@ def _recorded(started: Started, say: Callable[[str], None]) -> int:
         with recorder.recorded(run, request) as ending:
             folders += _make_output_folders(run, outputs)
             from ..docker import container_load, docker_cli  # here, since a dry run has no load
+            from . import lock_keeper
 
             container = request.engine_container
             if container is not None:
