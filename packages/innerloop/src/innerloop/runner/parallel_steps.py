@@ -53,7 +53,7 @@ class StepsAtOnce:
             pipeline.make_outputs(step)
             index = len(pipeline.planned.steps) - len(self.waiting)
             started = ready.started
-            return step.name, self.lanes.part(started.run, started.request.backend, index)
+            return step.name, self.lanes.part(started.run, started.backend, index)
         return None
 
     def _next(self) -> Step | None:

@@ -205,17 +205,20 @@ def run(
     stdin: str | None = None,
     timeout: float | None = None,
     exact: bool = False,
+    own_group: bool = False,
 ) -> CompletedCommand:
     r"""Run a program and return its output.
 
     Line ends become "\n", and bytes that are not UTF-8 become U+FFFD. With `exact` both are kept, the
     bytes as in the names of files that Python reads. After `timeout` seconds the program is ended,
-    with exit code 124. UserError if it does not exist.
+    with exit code 124. With `own_group` it does not get the terminal's Ctrl-C. UserError if it does
+    not exist.
     """
     child = _Program(
         argv,
         cwd,
         env,
+        own_group=own_group,
         stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -951,11 +954,11 @@ class DeferredInterrupts:
 
 
 @contextmanager
-def deferred_interrupts() -> Iterator[DeferredInterrupts]:
+def deferred_interrupts(*, raises: bool = True) -> Iterator[DeferredInterrupts]:
     """Within, Ctrl-C, SIGTERM and SIGHUP interrupt only where `raise_pending` is called.
 
-    One that comes after the last call is raised at the end of the block, unless the block raises.
-    Without effect outside of the main thread, which cannot handle signals.
+    One that comes after the last call is raised at the end of the block, unless the block raises, or
+    with `raises` false: then the caller looks at `first`. Without effect outside of the main thread, which cannot handle signals.
     """
     interrupts = DeferredInterrupts()
     if threading.current_thread() is not threading.main_thread():
@@ -980,7 +983,8 @@ def deferred_interrupts() -> Iterator[DeferredInterrupts]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    interrupts.raise_pending()
+    if raises:
+        interrupts.raise_pending()
 
 
 def exec_replace(argv: Argv, env: Mapping[str, str] | None = None) -> int:

@@ -115,14 +115,14 @@ def _script() -> tuple[str, str]:
 class RemoteHost:
     """Its agent's verbs. A context manager, which closes the connection.
 
-    `backend` is the value of `--backend` for it.
+    `backend` is the value of `--backend` for it, `socket` another process's connection to it.
     """
 
-    def __init__(self, ref: RemoteRef, backend: str = "") -> None:
+    def __init__(self, ref: RemoteRef, backend: str = "", socket: str = "") -> None:
         self.ref = ref
         self.backend = backend or f"ssh:{ref.remote}"
         self.connection: SshConnection | LocalConnection = (
-            SshConnection(ref.host) if ref.host else LocalConnection()
+            SshConnection(ref.host, socket) if ref.host else LocalConnection()
         )
         self._is_installed = False
 
