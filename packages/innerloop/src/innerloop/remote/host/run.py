@@ -75,17 +75,18 @@ class HostRun:
         host: RemoteHost | None = None,
         name: str = "ssh",
         socket: str = "",
+        facts: HostFacts | None = None,
     ) -> None:
         """`host` may be connecting already; `name` is that of the backend.
 
-        `socket` is another process's connection.
+        `socket` is another process's connection, `facts` is what that has heard of the machine.
         """
         self.name = name
         self._socket = socket
         self.root = root
         self.remote = remote
         self._host = host
-        self._facts: HostFacts | None = None
+        self._facts = facts
         self._prepared: dict[str, PreparedRun] = {}
         self._snapshots: dict[str, Snapshot] = {}
         self._hashes = KnownHashes()
@@ -100,9 +101,9 @@ class HostRun:
             self._hashes.keep()
 
     def __reduce__(self) -> tuple[type[HostRun], tuple[object, ...]]:
-        """Without what is known of the machine, and its connection."""
+        """For a process that carries out a part: without what this one has prepared."""
         socket = self._host.connection.socket if self._host is not None else ""
-        return HostRun, (self.root, self.remote, None, self.name, socket)
+        return HostRun, (self.root, self.remote, None, self.name, socket, self._facts)
 
     @property
     def title(self) -> str:
@@ -127,7 +128,8 @@ class HostRun:
         if self._host is None or self._host.ref != ref:
             if self._host is not None:
                 self._host.__exit__()
-            self._host, self._facts = RemoteHost(ref, self.backend, self._socket), None
+                self._facts = None
+            self._host = RemoteHost(ref, self.backend, self._socket)
         return self._host
 
     def planned(self, workspace: Workspace, experiment: Experiment, job: Job, *, dry: bool) -> Run:
