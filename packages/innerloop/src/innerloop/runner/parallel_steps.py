@@ -37,6 +37,10 @@ class StepsAtOnce:
         parallel_parts.carry_out(self.lanes.count, self)
         return self.code
 
+    @property
+    def has_more(self) -> bool:
+        return bool(self.waiting)
+
     def next_part(self) -> tuple[str, Part] | None:
         while (step := self._next()) is not None:
             pipeline = self.pipeline

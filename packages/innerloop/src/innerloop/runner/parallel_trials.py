@@ -51,6 +51,10 @@ class TrialsAtOnce:
     def run_all(self) -> None:
         parallel_parts.carry_out(self.lanes.count, self)
 
+    @property
+    def has_more(self) -> bool:
+        return bool(self.waiting)
+
     def next_part(self) -> tuple[str, Part] | None:
         while self.waiting:
             index = len(self.planned.trials) - len(self.waiting)

@@ -442,7 +442,7 @@ class CollectedProgram:
 class LineProgram:
     """A program that runs in parallel, and whose lines are passed on as they come.
 
-    It gets the bytes `given` on its stdin, which stays open: a program that reads on sees there that
+    It gets bytes by `give` on its stdin, which stays open: a program that reads on sees there that
     this process has ended. It does not get the terminal's Ctrl-C. `on_line(is_error, line)` is called
     from threads, for a line of its stderr or stdout, and `on_end(exit code)` after the last one.
     """
@@ -450,7 +450,6 @@ class LineProgram:
     def __init__(
         self,
         argv: Argv,
-        given: bytes,
         on_line: Callable[[bool, str], object],
         on_end: Callable[[int], object],
     ) -> None:
@@ -465,9 +464,11 @@ class LineProgram:
         for reader in self._readers:
             reader.start()
         threading.Thread(target=self._wait, args=(on_end,), daemon=True).start()
+
+    def give(self, data: bytes) -> None:
         assert self._child.stdin is not None
         with suppress(OSError):  # it has ended, and `on_end` says so
-            self._child.stdin.write(given)
+            self._child.stdin.write(data)
             self._child.stdin.flush()
 
     def ask_to_end(self) -> None:
