@@ -48,7 +48,7 @@ def taken(name: str) -> device_locks.Release:
 @contextmanager
 def busy() -> Iterator[None]:
     """Within, this machine has no room for another run without a GPU."""
-    held = [taken(slot.lock) for slot in device_claims.slots(os.cpu_count() or 1)]
+    held = [taken(slot.lock) for slot in device_claims.slots_here()]
     try:
         yield
     finally:
@@ -144,7 +144,7 @@ def test_run_waits_while_another_one_has_the_only_place(
 ) -> None:
     gate = tmp_path / "gate"
     added(workspace, WAIT=str(gate))
-    places = len(device_claims.slots(os.cpu_count() or 1))
+    places = len(device_claims.slots_here())
     with busy():
         runs = [left(workspace) for _ in range(places + 1)]
 
@@ -168,7 +168,7 @@ def test_killed_supervisor_leaves_its_place_to_its_program(
     assert until(lambda: log.exists() and "version" in log.read_text(), 300)
     os.kill(record(workspace, run)["tool"]["pid"], signal.SIGKILL)
     time.sleep(1.5)  # what would free the place has had its time
-    slots = {slot.lock for slot in device_claims.slots(os.cpu_count() or 1)}
+    slots = {slot.lock for slot in device_claims.slots_here()}
     assert slots & device_locks.taken("slot-")
     assert workspace.loop("status", run).out.splitlines()[1] == "state      running"
     gate.touch()

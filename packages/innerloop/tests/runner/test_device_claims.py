@@ -66,6 +66,16 @@ def is_taken(name: str) -> bool:
     return release is None
 
 
+@pytest.mark.parametrize(
+    ("cores", "asked", "places"),
+    [(1, "", 1), (8, "", 2), (8, "5", 5), (8, "0", 1), (8, "many", 2), (8, "-3", 2), (8, "1e9", 2)],
+)
+def test_places_without_a_gpu_are_one_for_four_cores_or_what_is_asked_for(
+    cores: int, asked: str, places: int
+) -> None:
+    assert len(device_claims.slots(cores, asked)) == places
+
+
 def give_back(but: set[str]) -> None:
     """All locks of this process but these, as its end does."""
     for name in set(device_locks._HELD) - but:

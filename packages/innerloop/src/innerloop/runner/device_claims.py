@@ -23,6 +23,7 @@ from ..util.quick_dataclasses import dataclass
 
 # Seconds between two looks at GPUs that are all taken.
 PAUSE = 0.5
+PLACES = "INNERLOOP_QUEUE_PLACES"
 # The lock of whoever chooses.
 _CHOOSING = "choosing"
 # The lock beside that of a GPU which a detached run has.
@@ -101,9 +102,19 @@ def with_gpu(experiment: Experiment, setting: GpuSetting) -> Experiment:
     return replace(experiment, settings=replace(experiment.settings, gpu=setting))
 
 
-def slots(cores: int) -> tuple[ClaimableGpu, ...]:
-    """What detached runs without a GPU take one of: so many run at once as there are cores for."""
-    return tuple(ClaimableGpu("", f"slot-{index}") for index in range(max(1, cores // CORES_EACH)))
+def slots(cores: int, asked: str = "") -> tuple[ClaimableGpu, ...]:
+    """What detached runs without a GPU take one of: as many as there are cores for.
+
+    `asked` is the value of INNERLOOP_QUEUE_PLACES, which says another number, from 1 on.
+    """
+    is_number = asked.isascii() and asked.isdecimal() and len(asked) < 5
+    count = int(asked) if is_number else cores // CORES_EACH
+    return tuple(ClaimableGpu("", f"slot-{index}") for index in range(max(1, count)))
+
+
+def slots_here() -> tuple[ClaimableGpu, ...]:
+    """Those of this machine, for this process."""
+    return slots(os.cpu_count() or 1, os.environ.get(PLACES, ""))
 
 
 def candidates(setting: GpuSetting) -> tuple[ClaimableGpu, ...] | None:
