@@ -12,7 +12,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from ..util import device_locks, process, process_identity
 from ..util.errors import UserError
@@ -30,8 +30,8 @@ _PATIENCE = 1.0
 def beside(wait: Sequence[str] = ()) -> Iterator[None]:
     """Within, this process's locks are kept for each program that `process.run_foreground` starts.
 
-    `wait` is a command that ends with what the program leaves behind, as its container. Windows ends
-    the program with this process.
+    With `wait`, a command that ends with the run's container, for that instead. Windows ends a program
+    with this process.
     """
     from . import part_process  # here, since it carries out runs
 
@@ -44,8 +44,10 @@ def beside(wait: Sequence[str] = ()) -> Iterator[None]:
             argv = ["sh", "-c", _WAIT, "sh", *part_process.argv("lock_keeper"), program, *wait]
             keepers.append(ChildProcess(argv, inherits=locks))
 
-    with process.reported_starts(has_started):
+    with nullcontext() if wait else process.reported_starts(has_started):
         try:
+            if wait:
+                has_started(os.getpid())
             yield
         finally:
             for keeper in keepers:
