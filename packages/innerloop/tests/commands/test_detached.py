@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,7 +48,7 @@ def taken(name: str) -> device_locks.Release:
 @contextmanager
 def busy() -> Iterator[None]:
     """Within, this machine has no room for another run without a GPU."""
-    held = [taken(slot.lock) for slot in device_claims.slots(os.cpu_count() or 1)]
+    held = [taken(slot.lock) for slot in device_claims.slots_here()]
     try:
         yield
     finally:
@@ -136,6 +137,43 @@ def test_runs_wait_in_their_order_and_are_shown_cancelled_and_followed(
     assert record(workspace, second)["exit_code"] == 143 and "waiting" not in record(
         workspace, second
     )
+
+
+def test_run_waits_while_another_one_has_the_only_place(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    added(workspace, WAIT=str(gate))
+    places = len(device_claims.slots_here())
+    with busy():
+        runs = [left(workspace) for _ in range(places + 1)]
+
+    def begun() -> list[str]:
+        return [run for run in runs if "waiting" not in record(workspace, run)]
+
+    assert until(lambda: len(begun()) == places, 300)
+    time.sleep(3 * device_claims.PAUSE)  # the last one has looked again
+    assert begun() == runs[:-1]
+    gate.touch()
+    assert until(lambda: all(has_ended(workspace, run) for run in runs), 300)
+
+
+def test_killed_supervisor_leaves_its_place_to_its_program(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    added(workspace, WAIT=str(gate))
+    run = left(workspace)
+    log = workspace.root / "outputs/tiny" / run / ".run/log.txt"
+    assert until(lambda: log.exists() and "version" in log.read_text(), 300)
+    os.kill(record(workspace, run)["tool"]["pid"], signal.SIGKILL)
+    time.sleep(1.5)  # what would free the place has had its time
+    slots = {slot.lock for slot in device_claims.slots_here()}
+    assert slots & device_locks.taken("slot-")
+    assert workspace.loop("status", run).out.splitlines()[1] == "state      running"
+    gate.touch()
+    with busy():
+        assert "state      killed" in workspace.loop("status", run).out
 
 
 def test_what_a_restart_or_a_killed_command_has_left_is_shown_and_removed(

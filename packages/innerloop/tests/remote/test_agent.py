@@ -115,6 +115,17 @@ def test_job_keeps_its_code_its_log_and_its_end(agent: Agent) -> None:
     assert again.returncode == 1 and b"already" in again.stderr
 
 
+def test_job_has_the_language_of_its_login_and_the_agent_its_own(agent: Agent) -> None:
+    texts = {"run.sh": 'echo "${LC_ALL-none}"\n', "folders": "", "copies": ""}
+    for name, language in (("one", "de_DE.UTF-8"), ("two", None)):
+        agent.env = {key: value for key, value in agent.env.items() if key != "LC_ALL"}
+        agent.env |= {"LC_ALL": language} if language else {}
+        assert agent.said("run", "sh", "-c", "echo $LC_ALL") == "C\n"
+        agent.said("launch", f"of/{name}", "-", stdin=transfer.archive_of_texts(texts))
+        agent.wait(f"of/{name}")
+        assert agent.said("log", f"of/{name}", "0", "once") == f"{language or 'none'}\n"
+
+
 def test_time_limit_and_cancel_end_a_job(agent: Agent) -> None:
     kills = 'kill -s KILL -- "-$(cat "${0%/*}/group")"\n'
     texts = {

@@ -36,7 +36,7 @@ from innerloop.remote.host import (
 )
 from innerloop.remote.host.connection import ConnectionLost, connection_error
 from innerloop.remote.host.facts import HostFacts
-from innerloop.remote.host.host import RemoteJobState, RemoteRef, state_of
+from innerloop.remote.host.host import RemoteHost, RemoteJobState, RemoteRef, state_of
 from innerloop.remote.host.job_request import RemoteData, RemoteSite
 from innerloop.runner import execute
 from innerloop.util import process
@@ -115,6 +115,22 @@ def test_state_in_the_words_of_every_backend(
 )
 def test_words_of_ssh_are_an_error_with_a_code(said: str, code: str) -> None:
     assert connection_error("x", said).code == code
+
+
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        ("mkdir: cannot create directory '/x/y': Permission denied", "remote-folder-unwritable"),
+        ("mkdir: /x/y: Read-only file system", "remote-folder-unwritable"),
+        ("sh: can't create /x/agent-1.sh: Permission denied", "remote-folder-unwritable"),
+        ("permission denied while trying to connect to the Docker daemon socket", "remote-failed"),
+        ("cat: write error: No space left on device", "remote-disk-full"),
+        ("dd: writing to 'state': Disk quota exceeded", "remote-disk-full"),
+        ("", "remote-failed"),
+    ],
+)
+def test_words_of_a_machine_are_an_error_with_a_code(said: str, code: str) -> None:
+    assert RemoteHost(RemoteRef("box", "box")).error(said, "it failed").code == code
 
 
 SHELLS = ("sh", "bash", "zsh", "fish", "tcsh", "mksh")

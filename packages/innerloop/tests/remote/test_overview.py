@@ -31,6 +31,26 @@ def test_rows_are_ended_ones_then_running_then_waiting_each_in_the_order_of_time
     assert shown == [*(f"e{n:02}" for n in range(4, 13)), "k", "u", "r2", "q", "w2"]
 
 
+def test_run_that_is_a_job_too_has_one_row() -> None:
+    runs = [
+        row("ended", "failed (3)", "2026-01-01", "later"),
+        row("going", "running", "2026-01-02"),
+        row("killed here", "killed", "2026-01-03"),
+        row("here", "running", "2026-01-04"),
+    ]
+    jobs = [
+        RunState(name, "tiny", "ssh:gpubox", state, "2026-01-05")
+        for name, state in (("ended", "failed"), ("going", "running"), ("killed here", "running"))
+    ]
+    shown = {one.run: (one.state, one.backend) for one in overview.merged(runs, jobs)}
+    assert shown == {
+        "ended": ("failed (3)", "ssh:gpubox"),
+        "going": ("running", "ssh:gpubox"),
+        "killed here": ("running", "ssh:gpubox"),
+        "here": ("running", "venv"),
+    }
+
+
 def test_place_counts_those_who_came_before_for_the_same() -> None:
     queue = [Turn(1, "a", 1), Turn(2, "b", 2), Turn(3, "20260131-101500-3fa2", 3)]
     assert overview.place_in(queue, "20260131-101500-3fa2") == "2 before it"

@@ -214,6 +214,55 @@ jobs:
 """
 
 
+NVIDIA_SMI = """#!/bin/sh
+case "$*" in
+    *driver_version*) printf '0, GPU-0, 550.1, Stand-in\\n1, GPU-1, 550.1, Stand-in\\n' ;;
+esac
+"""
+# Ends when another trial is there as well.
+MEETS = """
+import os, pathlib, sys, time
+there = pathlib.Path(os.environ["THERE"])
+(there / sys.argv[1]).write_text(os.environ["CUDA_VISIBLE_DEVICES"])
+until = time.monotonic() + 300
+while len(list(there.iterdir())) < 2:
+    assert time.monotonic() < until
+    time.sleep(0.05)
+"""
+SWEEP = """type: sweep
+trial:
+  command: python train.py ${{search_space.lr}}
+  code: .
+  environment: {build: {path: ./environment}}
+  environment_variables: {THERE: FOLDER, odd.name: "1"}
+sampling_algorithm: grid
+search_space:
+  lr: {type: choice, values: [one, two]}
+"""
+
+
+def test_trials_run_at_once_on_a_gpu_each_there(place: Workspace, host: SshHost) -> None:
+    smi, there = host.user.home / ".local/bin/nvidia-smi", host.user.home / "there"
+    there.mkdir()
+    smi.parent.mkdir(parents=True)
+    smi.write_text(NVIDIA_SMI)
+    smi.chmod(0o755)
+    host.user.own(there, host.user.home / ".local")
+    place.add("meets", MEETS)
+    place.write("src/meets/sweep.yml", SWEEP.replace("FOLDER", str(there)))
+    try:
+        words = ("--file", "sweep.yml", "--trials", "2", "--backend", "ssh:gpubox")
+        done = place.loop("run", "meets", *words)
+    finally:
+        shutil.rmtree(host.user.home / ".local")
+    assert done.code == 0, done.out + done.err
+    assert "2 at once (one GPU each, of 2 GPUs)" in done.err
+    assert {path.name: path.read_text() for path in there.iterdir()}.keys() == {"one", "two"}
+    assert {path.read_text() for path in there.iterdir()} == {"0", "1"}
+    (folder,) = runs(place, "meets")
+    assert (folder / "trial-1/.run/run.json").is_file()
+
+
 def test_steps_take_what_earlier_ones_left_there(place: Workspace, host: SshHost) -> None:
     there = host.user.home / "kept.txt"
     there.write_text("kept there\n")

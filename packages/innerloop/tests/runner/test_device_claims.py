@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import random
@@ -65,6 +66,32 @@ def is_taken(name: str) -> bool:
     return release is None
 
 
+@pytest.mark.parametrize(
+    ("cores", "asked", "places"),
+    [(1, "", 1), (8, "", 2), (8, "5", 5), (8, "0", 1), (8, "many", 2), (8, "-3", 2), (8, "1e9", 2)],
+)
+def test_places_without_a_gpu_are_one_for_four_cores_or_what_is_asked_for(
+    cores: int, asked: str, places: int
+) -> None:
+    assert len(device_claims.slots(cores, asked)) == places
+
+
+def give_back(but: set[str]) -> None:
+    """All locks of this process but these, as its end does."""
+    for name in set(device_locks._HELD) - but:
+        device_locks._HELD.pop(name).close()
+
+
+def test_claim_that_nobody_holds_on_to_lasts_as_long_as_its_process() -> None:
+    found = tuple(device_claims.ClaimableGpu("", f"kept-{os.getpid()}-{n}") for n in range(2))
+    before = set(device_locks._HELD)
+    device_claims.claim(AUTO, found, 1, lambda line: None)
+    gc.collect()
+    assert device_locks.taken(f"kept-{os.getpid()}-") == {found[0].lock}
+    give_back(before)
+    assert not device_locks.taken(f"kept-{os.getpid()}-")
+
+
 def test_claim_takes_what_is_free_and_gives_it_back() -> None:
     names = [f"{os.getpid()}-{index}" for index in range(3)]
     found = tuple(device_claims.ClaimableGpu(str(index), name) for index, name in enumerate(names))
@@ -101,16 +128,14 @@ def test_run_gets_the_gpus_that_others_leave(
     names = setting.devices or ("0", "1", "2")
     found = tuple(device_claims.ClaimableGpu(name, f"{prefix}-{name}") for name in names)
     monkeypatch.setattr(device_claims, "candidates", lambda setting: found)
-    held: list[device_locks.Release] = []
-    monkeypatch.setattr(device_claims, "_OF_THIS_PROCESS", held)
-    held += [release for name in others if (release := device_locks.take(f"{prefix}-{name}"))]
+    before = set(device_locks._HELD)
+    assert all(device_locks.take(f"{prefix}-{name}") for name in others)
     experiment = Experiment("e", parse("FROM a\n", "Dockerfile"), Settings(gpu=setting))
     said: list[str] = []
     chosen = device_claims.for_run(experiment, said.append).settings.gpu
     assert chosen == (setting if devices is None else GpuSetting("devices", devices=devices))
     assert said == says
-    for release in held:
-        release()
+    give_back(before)
 
 
 def test_run_in_a_terminal_never_shares_the_gpu_of_a_detached_one_unless_it_names_it(
@@ -119,15 +144,13 @@ def test_run_in_a_terminal_never_shares_the_gpu_of_a_detached_one_unless_it_name
     prefix = f"detached-or-not-{os.getpid()}"
     found = tuple(device_claims.ClaimableGpu(name, f"{prefix}-{name}") for name in ("0", "1"))
     monkeypatch.setattr(device_claims, "candidates", lambda setting: found)
-    own: list[device_locks.Release] = []
-    monkeypatch.setattr(device_claims, "_OF_THIS_PROCESS", own)
     said: list[str] = []
 
     def chosen(setting: GpuSetting) -> tuple[str, ...]:
         experiment = Experiment("e", parse("FROM a\n", "Dockerfile"), Settings(gpu=setting))
+        before = set(device_locks._HELD)
         gpu = device_claims.for_run(experiment, said.append).settings.gpu
-        while own:
-            own.pop()()
+        give_back(before)
         return gpu.devices
 
     first = device_claims.claim(AUTO, found, 1, said.append, is_detached=True)

@@ -12,6 +12,9 @@ from ..model.run import Backend
 from ..util.errors import UserError, did_you_mean
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..model.gpu import GpuSetting
     from ..model.run import Request, Run
 
 AUTO = "auto"
@@ -35,6 +38,20 @@ class LocalBackend(Backend, Protocol):
         """Runs the program to its end and returns its exit code.
 
         On Ctrl-C everything is stopped before KeyboardInterrupt is raised.
+        """
+
+
+class BackendElsewhere(LocalBackend, Protocol):
+    """A machine elsewhere. It can be pickled, and opens a connection of its own where it arrives."""
+
+    def __enter__(self) -> BackendElsewhere: ...
+
+    def __exit__(self, *error: object) -> None: ...
+
+    def gpus_of_parts(self, run: Run, request: Request) -> tuple[GpuSetting, Sequence[str]] | None:
+        """What parts that run at once there ask for, and the names of the GPUs that they share out.
+
+        None where they run one after another. `run` was prepared.
         """
 
 

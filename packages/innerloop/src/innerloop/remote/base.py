@@ -14,8 +14,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 from .. import local
-from ..local import LocalBackend
+from ..local import BackendElsewhere
 from ..model.run import Backend
+from ..util import process
 from ..util.errors import UsageError, UserError, did_you_mean
 from ..util.quick_dataclasses import dataclass
 
@@ -225,7 +226,7 @@ class MachineGroups(Protocol):
         """
 
 
-class MachineRun(LocalBackend, Protocol):
+class MachineRun(BackendElsewhere, Protocol):
     """A machine elsewhere, as `loop run` uses it: it runs a job to its end and brings its outputs."""
 
     @property
@@ -344,7 +345,7 @@ def machine(name: str, root: Path) -> Iterator[MachineBackend]:
 
 
 @contextmanager
-def runnable(name: str, root: Path, *, dry: bool) -> Iterator[str | LocalBackend]:
+def runnable(name: str, root: Path, *, dry: bool) -> Iterator[str | BackendElsewhere]:
     """What `loop run` runs a job with: a backend of this machine by name, or a machine elsewhere.
 
     The connection to that begins while the job is read, unless `dry`.
@@ -352,7 +353,8 @@ def runnable(name: str, root: Path, *, dry: bool) -> Iterator[str | LocalBackend
     if not _is_of_machines(name):
         yield name
         return
-    with open_backend(name, root) as backend:
+    # SIGTERM must not leave behind what the connection has here.
+    with process.signals_as_interrupts(), open_backend(name, root) as backend:
         machine = cast(MachineBackend, backend)
         if not dry:
             machine.connect()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -74,8 +74,22 @@ def of_workspace(root: Path) -> list[RunState]:
     queue = turns.waiting()
     rows = [_of_run(run, queue) for run in runs]
     rows += _unrecorded(root, {row.run for row in rows})
-    rows += _of_jobs(root)
-    return in_order(rows)
+    return in_order(merged(rows, _of_jobs(root)))
+
+
+def merged(runs: Sequence[RunState], jobs: Sequence[RunState]) -> list[RunState]:
+    """One row for each run: one on another machine that a command follows is a job, too. Pure.
+
+    Of its end the run knows more; before, the machine does, since the command may be gone.
+    """
+    rows = {job.run: job for job in jobs}
+    for run in runs:
+        job = rows.get(run.run)
+        if job is None:
+            rows[run.run] = run
+        elif run.ended:
+            rows[run.run] = replace(run, backend=job.backend)
+    return list(rows.values())
 
 
 def in_order(rows: Sequence[RunState]) -> list[RunState]:

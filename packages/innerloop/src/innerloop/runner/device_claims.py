@@ -23,12 +23,11 @@ from ..util.quick_dataclasses import dataclass
 
 # Seconds between two looks at GPUs that are all taken.
 PAUSE = 0.5
+PLACES = "INNERLOOP_QUEUE_PLACES"
 # The lock of whoever chooses.
 _CHOOSING = "choosing"
 # The lock beside that of a GPU which a detached run has.
 _DETACHED = "detached-"
-# What is never given back before the end: a lock that nobody holds on to is no lock.
-_OF_THIS_PROCESS: list[device_locks.Release] = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +64,6 @@ def for_run(experiment: Experiment, say: Callable[[str], object]) -> Experiment:
             f"`--gpus device={found[0].device}` shares one, `--gpus none` takes the CPU"
         )
         waited = claim(setting, found, setting.count or 1, lambda line: None)
-        _OF_THIS_PROCESS.append(waited.release)
         return with_gpu(experiment, waited.setting)
     wanted = setting.count if setting.kind == "count" else len(found)
     free: list[str] = []
@@ -73,11 +71,10 @@ def for_run(experiment: Experiment, say: Callable[[str], object]) -> Experiment:
     for one in shared:
         if len(free) == wanted:
             break
-        if (release := device_locks.take(one.lock)) is None:
+        if device_locks.take(one.lock) is None:
             of_others.append(one.device)
             continue
         free.append(one.device)
-        _OF_THIS_PROCESS.append(release)
     if not of_others:
         return experiment
     taken = ", ".join(one.device for one in found if one.device in of_others)
@@ -105,9 +102,19 @@ def with_gpu(experiment: Experiment, setting: GpuSetting) -> Experiment:
     return replace(experiment, settings=replace(experiment.settings, gpu=setting))
 
 
-def slots(cores: int) -> tuple[ClaimableGpu, ...]:
-    """What detached runs without a GPU take one of: so many run at once as there are cores for."""
-    return tuple(ClaimableGpu("", f"slot-{index}") for index in range(max(1, cores // CORES_EACH)))
+def slots(cores: int, asked: str = "") -> tuple[ClaimableGpu, ...]:
+    """What detached runs without a GPU take one of: as many as there are cores for.
+
+    `asked` is the value of INNERLOOP_QUEUE_PLACES, which says another number, from 1 on.
+    """
+    is_number = asked.isascii() and asked.isdecimal() and len(asked) < 5
+    count = int(asked) if is_number else cores // CORES_EACH
+    return tuple(ClaimableGpu("", f"slot-{index}") for index in range(max(1, count)))
+
+
+def slots_here() -> tuple[ClaimableGpu, ...]:
+    """Those of this machine, for this process."""
+    return slots(os.cpu_count() or 1, os.environ.get(PLACES, ""))
 
 
 def candidates(setting: GpuSetting) -> tuple[ClaimableGpu, ...] | None:

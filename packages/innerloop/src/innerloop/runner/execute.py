@@ -12,7 +12,7 @@ from pathlib import Path
 from .. import local
 from ..history import in_flight, recorder
 from ..history.system_recorder import source_of_process
-from ..local import LocalBackend
+from ..local import BackendElsewhere, LocalBackend
 from ..model import grants
 from ..model.env_file import EnvFile
 from ..model.run import Request, Run
@@ -29,14 +29,25 @@ __all__ = ["Started", "backend_line", "carry_out", "new_id", "plan", "plan_comma
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A run with its request, and the function that carries the request out."""
+    """A run with its request, and the function that carries the request out.
+
+    `elsewhere` is the machine that does; None for this one.
+    """
 
     run: Run
     request: Request
     submit: Callable[[Run, Request], int]
+    elsewhere: BackendElsewhere | None = None
+
+    @property
+    def backend(self) -> str | BackendElsewhere:
+        """What carries it out, for a process of its own."""
+        return self.elsewhere or self.request.backend
 
 
-def prepare(run: Run, backend: str | LocalBackend, *, dry: bool, trusted: bool = False) -> Started:
+def prepare(
+    run: Run, backend: str | BackendElsewhere, *, dry: bool, trusted: bool = False
+) -> Started:
     """The run's request to the backend that was asked for, or to the first that is available.
 
     What the job gets beyond the workspace is said, and asked the first time, unless the person has
@@ -50,6 +61,7 @@ def prepare(run: Run, backend: str | LocalBackend, *, dry: bool, trusted: bool =
 
         lost_runs.settle_all(Path(run.workspace.root))
     chosen, reason = _choose(backend, run)
+    elsewhere = None if isinstance(backend, str) else backend
     file = env_file.read(Path(run.workspace.root))
     # The request first: an error in the command is reported before minutes of building.
     request = _given(chosen.plan(run), file)
@@ -68,7 +80,7 @@ def prepare(run: Run, backend: str | LocalBackend, *, dry: bool, trusted: bool =
             beside = f"{request.outputs}/{written_files.BESIDE}"
             request = request.with_notes(f"new files beside ./outputs go to {beside}/")
         notes = [f"a real run needs more: {error.message()}" for error in missing]
-        return Started(run, request.with_notes(*notes), chosen.submit)
+        return Started(run, request.with_notes(*notes), chosen.submit, elsewhere)
     if missing:
         raise combine(missing)
     root = Path(run.workspace.root)
@@ -81,7 +93,7 @@ def prepare(run: Run, backend: str | LocalBackend, *, dry: bool, trusted: bool =
             raise combine(built.missing)
         why = "; ".join(filter(None, [reason, built.why]))
         request = replace(built, why=why, redaction=redaction)
-    return Started(run, request, chosen.submit)
+    return Started(run, request, chosen.submit, elsewhere)
 
 
 def _given(request: Request, file: EnvFile) -> Request:
@@ -89,7 +101,7 @@ def _given(request: Request, file: EnvFile) -> Request:
     return request if request.compute else env_file.given(request, file)
 
 
-def _choose(name: str | LocalBackend, run: Run) -> tuple[LocalBackend, str]:
+def _choose(name: str | BackendElsewhere, run: Run) -> tuple[LocalBackend, str]:
     """The backend, and which fact chose it."""
     if not isinstance(name, str):
         return name, "asked for"
@@ -156,19 +168,21 @@ def _recorded(started: Started, say: Callable[[str], None]) -> int:
     try:
         with recorder.recorded(run, request) as ending:
             folders += _make_output_folders(run, outputs)
-            from ..docker import container_load  # here, since a dry run has no load
+            from ..docker import container_load, docker_cli  # here, since a dry run has no load
+            from . import lock_keeper
 
             container = request.engine_container
             if container is not None:
                 ending.watch(lambda: container_load.source(container.name))
-                code = ending.code = _submit(started)
+                with lock_keeper.beside(docker_cli.wait(container.name)):
+                    code = ending.code = _submit(started)
             else:
 
                 def has_started(pid: int) -> None:
                     ending.has_started(process_identity.of(pid))
                     ending.watch(lambda: source_of_process(pid))
 
-                with process.reported_starts(has_started):
+                with process.reported_starts(has_started), lock_keeper.beside():
                     code = ending.code = _submit(started)
     finally:
         for folder in folders:

@@ -23,6 +23,11 @@ class Watcher(Protocol):
 
     interval: float | None
 
+    @property
+    def has_more(self) -> bool:
+        """Whether `next_part` may have another one."""
+        ...
+
     def next_part(self) -> tuple[str, Part] | None:
         """The name and the part to start now; None if there is none (for now, or any more)."""
         ...
@@ -38,20 +43,76 @@ class Watcher(Protocol):
         ...
 
 
+@dataclass(slots=True)
+class _Worker:
+    """The process of a part, which has its `name`; "" before it gets one."""
+
+    program: LineProgram | None = None
+    name: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class _Line:
-    name: str
+    worker: _Worker
     is_error: bool
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class _End:
-    name: str
+    worker: _Worker
     code: int
 
 
 _Events = queue.SimpleQueue["_Line | _End"]
+
+
+class _Workers:
+    """The processes that carry out parts, and one that has started already for the next part."""
+
+    def __init__(self) -> None:
+        self.events: _Events = queue.SimpleQueue()
+        self.programs: dict[str, LineProgram] = {}
+        self._spare: _Worker | None = None
+
+    def start(self, name: str, part: Part) -> None:
+        worker, self._spare = self._spare or self._new(), None
+        assert worker.program is not None
+        worker.name = name
+        self.programs[name] = worker.program
+        worker.program.give(part_process.given(part))
+
+    def prepare(self) -> None:
+        """Start the process of the next part: that takes some tenths of a second."""
+        self._spare = self._spare or self._new()
+
+    def release(self) -> None:
+        """End the process that waits for a part."""
+        spare, self._spare = self._spare, None
+        if spare is not None and spare.program is not None:
+            spare.program.end()
+
+    def _new(self) -> _Worker:
+        worker = _Worker()
+        worker.program = LineProgram(
+            part_process.argv(),
+            on_line=lambda is_error, text: self.events.put(_Line(worker, is_error, text)),
+            on_end=lambda code: self.events.put(_End(worker, code)),
+        )
+        return worker
+
+    def pass_on(self, event: _Line | _End, watcher: Watcher) -> None:
+        """Tell the watcher, unless nothing is known of the part."""
+        name = event.worker.name
+        if isinstance(event, _Line):
+            if name:
+                watcher.line(name, event.is_error, event.text)
+            return
+        if name:
+            del self.programs[name]
+            watcher.ended(name, event.code)
+        elif event.worker is self._spare:
+            self._spare = None
 
 
 def carry_out(count: int, watcher: Watcher) -> None:
@@ -60,54 +121,43 @@ def carry_out(count: int, watcher: Watcher) -> None:
     Ctrl-C asks all of them to end, a second one ends them; then it is raised again. A part that the
     watcher wants to end is asked as by Ctrl-C.
     """
-    events: _Events = queue.SimpleQueue()
-    programs: dict[str, LineProgram] = {}
+    workers = _Workers()
+    programs = workers.programs
     asked_at = time.monotonic()
     with process.signals_as_interrupts():
         try:
             while True:
                 while len(programs) < count and (following := watcher.next_part()) is not None:
-                    name, part = following
-                    programs[name] = _started(name, part, events)
+                    workers.start(*following)
                 if not programs:
                     return
+                if watcher.has_more:
+                    workers.prepare()
                 left = None
                 if watcher.interval is not None:
                     left = max(asked_at + watcher.interval - time.monotonic(), 0.0)
                 with suppress(queue.Empty):
-                    _heard(events, programs, watcher, left)
+                    _heard(workers, watcher, left)
                 if left is not None and time.monotonic() >= asked_at + (watcher.interval or 0.0):
                     for name in watcher.to_end():
                         programs[name].ask_to_end()
                     asked_at = time.monotonic()
         except BaseException:
-            _stop(events, programs, watcher)
+            _stop(workers, watcher)
             raise
+        finally:
+            workers.release()
 
 
-def _started(name: str, part: Part, events: _Events) -> LineProgram:
-    return LineProgram(
-        part_process.argv(),
-        part_process.given(part),
-        on_line=lambda is_error, text: events.put(_Line(name, is_error, text)),
-        on_end=lambda code: events.put(_End(name, code)),
-    )
-
-
-def _heard(
-    events: _Events, programs: dict[str, LineProgram], watcher: Watcher, limit: float | None
-) -> None:
+def _heard(workers: _Workers, watcher: Watcher, limit: float | None) -> None:
     """Wait for the next event, and pass it on. Raises queue.Empty after so many seconds without one."""
-    event = process.in_slices(lambda left: events.get(timeout=left), limit, queue.Empty)
-    if isinstance(event, _Line):
-        watcher.line(event.name, event.is_error, event.text)
-        return
-    del programs[event.name]
-    watcher.ended(event.name, event.code)
+    event = process.in_slices(lambda left: workers.events.get(timeout=left), limit, queue.Empty)
+    workers.pass_on(event, watcher)
 
 
-def _stop(events: _Events, programs: dict[str, LineProgram], watcher: Watcher) -> None:
+def _stop(workers: _Workers, watcher: Watcher) -> None:
     """End all that go on. Each has the time to stop its container, unless Ctrl-C comes again."""
+    programs = workers.programs
     for name in programs:
         watcher.interrupted(name)
     try:
@@ -115,12 +165,12 @@ def _stop(events: _Events, programs: dict[str, LineProgram], watcher: Watcher) -
             program.ask_to_end()
         while programs:
             event = process.in_slices(
-                lambda left: events.get(timeout=left), 3 * process.GRACE, queue.Empty
+                lambda left: workers.events.get(timeout=left), 3 * process.GRACE, queue.Empty
             )
-            if isinstance(event, _Line):
-                watcher.line(event.name, event.is_error, event.text)
-            else:
-                del programs[event.name]
+            if isinstance(event, _End):
+                programs.pop(event.worker.name, None)
+            elif event.worker.name:
+                watcher.line(event.worker.name, event.is_error, event.text)
     except (queue.Empty, KeyboardInterrupt):
         for program in programs.values():
             with suppress(KeyboardInterrupt):

@@ -37,6 +37,10 @@ class StepsAtOnce:
         parallel_parts.carry_out(self.lanes.count, self)
         return self.code
 
+    @property
+    def has_more(self) -> bool:
+        return bool(self.waiting)
+
     def next_part(self) -> tuple[str, Part] | None:
         while (step := self._next()) is not None:
             pipeline = self.pipeline
@@ -53,7 +57,7 @@ class StepsAtOnce:
             pipeline.make_outputs(step)
             index = len(pipeline.planned.steps) - len(self.waiting)
             started = ready.started
-            return step.name, self.lanes.part(started.run, started.request.backend, index)
+            return step.name, self.lanes.part(started.run, started.backend, index)
         return None
 
     def _next(self) -> Step | None:

@@ -7,6 +7,7 @@ from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..local import BackendElsewhere
 from ..model.run import Run
 from ..util.quick_dataclasses import dataclass
 from . import lanes, parallel_parts
@@ -34,7 +35,7 @@ class TrialsAtOnce:
     planned: Sweep
     table: ProgressTable
     lanes: Lanes
-    backend: str
+    backend: str | BackendElsewhere
     limit: Callable[[Run], tuple[int | None, float | None]]
     end: Callable[[Trial, int], None]
     begin: Callable[[Trial], Trial]
@@ -49,6 +50,10 @@ class TrialsAtOnce:
 
     def run_all(self) -> None:
         parallel_parts.carry_out(self.lanes.count, self)
+
+    @property
+    def has_more(self) -> bool:
+        return bool(self.waiting)
 
     def next_part(self) -> tuple[str, Part] | None:
         while self.waiting:

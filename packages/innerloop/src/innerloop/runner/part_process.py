@@ -12,10 +12,12 @@ import pickle
 import struct
 import sys
 import threading
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ..local import BackendElsewhere
 from ..model.run import Run
 from ..util import console, process
 from ..util.errors import UserError
@@ -33,7 +35,7 @@ class Part:
     """`run` on `backend`, on `count` of the GPUs in `devices`; with none, as its settings have it."""
 
     run: Run
-    backend: str
+    backend: str | BackendElsewhere
     devices: tuple[ClaimableGpu, ...] = ()
     count: int = 0
 
@@ -100,4 +102,5 @@ def _carry_out(part: Part) -> int:
         )
         # The claim is not released: the end of this process does it, however it ends.
         run = replace(run, experiment=device_claims.with_gpu(run.experiment, claim.setting))
-    return execute.carry_out(execute.prepare(run, part.backend, dry=False))
+    with nullcontext() if isinstance(part.backend, str) else part.backend:
+        return execute.carry_out(execute.prepare(run, part.backend, dry=False))

@@ -133,7 +133,7 @@ def _with_gpus(task: DetachedTask) -> DetachedTask:
     count = gpus_of(task, setting, len(found)) if found else 1
     claim = device_claims.claim(
         setting,
-        found or device_claims.slots(os.cpu_count() or 1),
+        found or device_claims.slots_here(),
         count,
         _say_nothing,
         id=task.id,

@@ -321,7 +321,7 @@ def _run_at_once(
         planned,
         table,
         within,
-        first.request.backend,
+        first.backend,
         limit=lambda run: _time_left(planned, run.job, time.monotonic() - begun),
         end=end,
         begin=lambda trial: _begun(planned, table, trial, values),

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import IO
 
 from . import files
 from .cache_folder import cache_folder
@@ -29,6 +30,8 @@ LONGEST = 80
 # A file of a lock that nobody has held for so many seconds is removed.
 _FORGOTTEN = 86400.0
 Release = Callable[[], object]
+# This process's locks by their names. Held on to here: the end of a value must not give one back.
+_HELD: dict[str, socket.socket | IO[bytes]] = {}
 
 
 def take(name: str) -> Release | None:
@@ -37,9 +40,24 @@ def take(name: str) -> Release | None:
     Returns what gives it back; the end of this process does so, too.
     """
     plain = plain_name(name)
-    if sys.platform == "linux":
-        return _address(plain)
-    return files.locked_now(_folder() / f"{plain}.lock")
+    lock: socket.socket | IO[bytes] | None = _address(plain) if sys.platform == "linux" else None
+    if sys.platform != "linux":
+        lock = files.locked_now(_folder() / f"{plain}.lock")
+    if lock is None:
+        return None
+    _HELD[plain] = lock
+
+    def release() -> None:
+        if _HELD.get(plain) is lock:
+            del _HELD[plain]
+        lock.close()
+
+    return release
+
+
+def held() -> tuple[int, ...]:
+    """The open files of this process's locks: a program that inherits them has the locks, too."""
+    return tuple(lock.fileno() for lock in _HELD.values())
 
 
 def plain_name(name: str) -> str:
@@ -72,17 +90,17 @@ def _locked_files(prefix: str) -> list[str]:
     """The locked files of this user; one that is old and free is removed."""
     found = []
     for path in _folder().glob(f"{prefix}*.lock") if _folder().is_dir() else ():
-        if (release := files.locked_now(path)) is None:
+        if (lock := files.locked_now(path)) is None:
             found.append(path.stem)
             continue
-        release()
+        lock.close()
         with suppress(OSError):
             if time.time() - path.stat().st_mtime > _FORGOTTEN:
                 files.remove(path)
     return found
 
 
-def _address(name: str) -> Release | None:
+def _address(name: str) -> socket.socket | None:
     """Programs that are started do not inherit it: sockets of Python are closed by exec."""
     lock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     try:
@@ -90,4 +108,4 @@ def _address(name: str) -> Release | None:
     except OSError:
         lock.close()
         return None
-    return lock.close
+    return lock

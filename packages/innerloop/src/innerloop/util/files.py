@@ -810,11 +810,11 @@ def locked(path: Path, waiting: str = "") -> Iterator[int]:
         yield file.fileno()
 
 
-def locked_now(path: Path) -> Callable[[], object] | None:
-    """The same lock without waiting, until what is returned is called; None if another has it."""
+def locked_now(path: Path) -> IO[bytes] | None:
+    """The same lock without waiting, until the file is closed; None if another has it."""
     file = _opened(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, "a+b")
     if _try_lock(file.fileno()):
-        return file.close
+        return file
     file.close()
     return None
 

@@ -205,17 +205,20 @@ def run(
     stdin: str | None = None,
     timeout: float | None = None,
     exact: bool = False,
+    own_group: bool = False,
 ) -> CompletedCommand:
     r"""Run a program and return its output.
 
     Line ends become "\n", and bytes that are not UTF-8 become U+FFFD. With `exact` both are kept, the
     bytes as in the names of files that Python reads. After `timeout` seconds the program is ended,
-    with exit code 124. UserError if it does not exist.
+    with exit code 124. With `own_group` it does not get the terminal's Ctrl-C. UserError if it does
+    not exist.
     """
     child = _Program(
         argv,
         cwd,
         env,
+        own_group=own_group,
         stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -324,12 +327,10 @@ def _lines_of(pipe: IO[bytes]) -> Iterator[bytes]:
 
 
 def _in_parallel(
-    argv: Argv, cwd: Path | None, env: Mapping[str, str] | None, *, stdin: int, stderr: int
+    argv: Argv, cwd: Path | None, env: Mapping[str, str] | None, **streams: Any
 ) -> _Program:
     """A program whose stdout is read here; it does not get the terminal's Ctrl-C."""
-    return _Program(
-        argv, cwd, env, own_group=True, stdin=stdin, stdout=subprocess.PIPE, stderr=stderr
-    )
+    return _Program(argv, cwd, env, own_group=True, stdout=subprocess.PIPE, **streams)
 
 
 class ChildProcess:
@@ -337,13 +338,20 @@ class ChildProcess:
 
     Lines are sent to its stdin and read from its stdout, and its stderr is kept for error reports.
     It does not get the terminal's Ctrl-C. Leaving the `with` ends it; it should end by itself when
-    its stdin closes.
+    its stdin closes. It inherits the open files `inherits`, which Windows does not have.
     """
 
     def __init__(
-        self, argv: Argv, *, cwd: Path | None = None, env: Mapping[str, str] | None = None
+        self,
+        argv: Argv,
+        *,
+        cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        inherits: Sequence[int] = (),
     ) -> None:
-        self._child = _in_parallel(argv, cwd, env, stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+        self._child = _in_parallel(
+            argv, cwd, env, stdin=subprocess.PIPE, stderr=subprocess.PIPE, pass_fds=inherits
+        )
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._errors: deque[str] = deque(maxlen=200)
         self._readers = [
@@ -434,7 +442,7 @@ class CollectedProgram:
 class LineProgram:
     """A program that runs in parallel, and whose lines are passed on as they come.
 
-    It gets the bytes `given` on its stdin, which stays open: a program that reads on sees there that
+    It gets bytes by `give` on its stdin, which stays open: a program that reads on sees there that
     this process has ended. It does not get the terminal's Ctrl-C. `on_line(is_error, line)` is called
     from threads, for a line of its stderr or stdout, and `on_end(exit code)` after the last one.
     """
@@ -442,7 +450,6 @@ class LineProgram:
     def __init__(
         self,
         argv: Argv,
-        given: bytes,
         on_line: Callable[[bool, str], object],
         on_end: Callable[[int], object],
     ) -> None:
@@ -457,9 +464,11 @@ class LineProgram:
         for reader in self._readers:
             reader.start()
         threading.Thread(target=self._wait, args=(on_end,), daemon=True).start()
+
+    def give(self, data: bytes) -> None:
         assert self._child.stdin is not None
         with suppress(OSError):  # it has ended, and `on_end` says so
-            self._child.stdin.write(given)
+            self._child.stdin.write(data)
             self._child.stdin.flush()
 
     def ask_to_end(self) -> None:
@@ -946,11 +955,11 @@ class DeferredInterrupts:
 
 
 @contextmanager
-def deferred_interrupts() -> Iterator[DeferredInterrupts]:
+def deferred_interrupts(*, raises: bool = True) -> Iterator[DeferredInterrupts]:
     """Within, Ctrl-C, SIGTERM and SIGHUP interrupt only where `raise_pending` is called.
 
-    One that comes after the last call is raised at the end of the block, unless the block raises.
-    Without effect outside of the main thread, which cannot handle signals.
+    One that comes after the last call is raised at the end of the block, unless the block raises, or
+    with `raises` false: then the caller looks at `first`. Without effect outside of the main thread, which cannot handle signals.
     """
     interrupts = DeferredInterrupts()
     if threading.current_thread() is not threading.main_thread():
@@ -975,7 +984,8 @@ def deferred_interrupts() -> Iterator[DeferredInterrupts]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    interrupts.raise_pending()
+    if raises:
+        interrupts.raise_pending()
 
 
 def exec_replace(argv: Argv, env: Mapping[str, str] | None = None) -> int:

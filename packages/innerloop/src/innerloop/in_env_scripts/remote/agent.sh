@@ -29,6 +29,11 @@ export PATH
 # With them, a bash that a job starts would read ~/.bashrc, as a login's does.
 unset SSH_CLIENT SSH2_CLIENT SSH_CONNECTION SSH_TTY
 
+# What programs say here is read by us; a job has the language that the login gives.
+language=${LC_ALL-}
+LC_ALL=C
+export LC_ALL
+
 # Apple's tar would bring a second file for each with attributes.
 COPYFILE_DISABLE=1
 export COPYFILE_DISABLE
@@ -298,10 +303,17 @@ place() {
   write_state queued || not_started "the state cannot be written"
 }
 
+language_of_login() {
+  if [ -n "$language" ]; then LC_ALL=$language; else unset LC_ALL; fi
+}
+
 launch() {
   place "$@"
   write_state running
-  own_session sh "$0" "$root" supervise "$1" </dev/null >/dev/null 2>&1 &
+  {
+    language_of_login
+    own_session sh "$0" "$root" supervise "$1"
+  } </dev/null >/dev/null 2>&1 &
   tries=1500
   while [ ! -s supervisor ]; do
     tries=$((tries - 1))
@@ -348,6 +360,7 @@ boot() {
 
 # Runs a job to its end and writes down how that was.
 supervise() {
+  language_of_login
   job=$root/jobs/$1
   date -u +%s >"$job/started"
   printf '%s %s\n' "$$" "$(boot)" >"$job/supervisor" && [ -s "$job/supervisor" ] || exit 1
@@ -629,7 +642,7 @@ find_fate() {
 # Gives a placed job, or a group of them, to Slurm: its script writes their IDs into the files "slurm".
 submit() {
   job=$root/jobs/$1
-  if cd "$job" && sh ./submit.sh >submitted 2>&1; then
+  if cd "$job" && (language_of_login && sh ./submit.sh) >submitted 2>&1; then
     [ -f slurm ] || while IFS= read -r name; do cat "../$name/slurm"; done <parts >slurm
     return
   fi

@@ -65,8 +65,12 @@ class SshConnection:
 
     is_local = False
 
-    def __init__(self, host: str) -> None:
+    def __init__(self, host: str, socket: str = "") -> None:
+        """`socket` is that of another process's connection, which is used while it lasts."""
         self.host = host
+        # Where other processes can use this connection; "" if they cannot.
+        self.socket = ""
+        self._given = socket
         self._options: tuple[str, ...] = ()
         self._master: ChildProcess | None = None
         self._is_open = False
@@ -84,6 +88,7 @@ class SshConnection:
         """End the shared connection. The next command opens another one."""
         master, self._master = self._master, None
         self._is_open = False
+        self.socket = self._given = ""
         if master is not None:
             master.finish(_LAST)
             master.__exit__()
@@ -104,7 +109,7 @@ class SshConnection:
 
     def begin(self) -> None:
         """Start to connect, without waiting for it: `open` says what went wrong."""
-        is_begun = self._is_open or self._master is not None
+        is_begun = self._is_open or self._master is not None or self._given != ""
         if is_begun or os.name == "nt" or process.which("ssh") is None:
             return
         if not self._is_shared_already():
@@ -121,6 +126,8 @@ class SshConnection:
                 hint="Install OpenSSH's client",
             )
         self.begin()
+        if self._given:
+            self._options = _sharing(self._given)
         if self._master is not None:
             self._wait(self._master)
         self._is_open = True
@@ -138,8 +145,8 @@ class SshConnection:
 
     def _share(self) -> None:
         """Start a connection that ends with this process: it reads from us until then."""
-        path = self._socket()
-        self._options = ("-o", f"ControlPath={path}", "-o", "ControlMaster=no")
+        path = self.socket = self._new_socket()
+        self._options = _sharing(path)
         words = ["-o", f"ControlPath={path}", "-o", "ControlMaster=yes", "-o", "ControlPersist=no"]
         command = quoted(["sh", "-c", _SESSION])
         self._master = ChildProcess([*self._ssh(), *words, self.host, command])
@@ -153,13 +160,14 @@ class SshConnection:
                     raise connection_error(self.host, master.errors)
         except BaseException as error:
             self._master = None
+            self.socket = ""
             master.__exit__()
             self._folders.close()
             if isinstance(error, TimeoutError):
                 raise connection_error(self.host, "timed out") from None
             raise
 
-    def _socket(self) -> str:
+    def _new_socket(self) -> str:
         parent = None
         if sys.platform != "win32" and len(os.environ.get("TMPDIR", "")) > _LONGEST - 20:
             parent = "/tmp"
@@ -175,7 +183,8 @@ class SshConnection:
 
     def run(self, command: str, *, timeout: float | None = None) -> CompletedCommand:
         """Run a shell command there. ConnectionLost if the connection ends."""
-        done = process.run(self.argv(command), timeout=timeout)
+        # Ctrl-C is this process's to hear: what it then says needs the connection.
+        done = process.run(self.argv(command), timeout=timeout, own_group=True)
         return self._checked(done)
 
     def feed(self, command: str, chunks: Iterable[bytes]) -> CompletedCommand:
@@ -191,6 +200,10 @@ class SshConnection:
             self.close()
             raise connection_error(self.host, done.err)
         return done
+
+
+def _sharing(socket: str) -> tuple[str, ...]:
+    return ("-o", f"ControlPath={socket}", "-o", "ControlMaster=no")
 
 
 def _configurations() -> list[Path]:

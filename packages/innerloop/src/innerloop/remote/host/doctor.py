@@ -32,7 +32,8 @@ def facts(root: Path, host: RemoteHost, remote: str) -> Iterator[DoctorFact]:
     try:
         found = host.facts(setting.engine)
     except UserError as error:
-        yield "bad", "connection", error.what, error.hint
+        hint = "" if error.code == "remote-failed" else error.hint  # that one names this command
+        yield "bad", "connection", error.what, hint
         return
     seconds = time.time() - began
     system = f"{found.user} on {found.system} {found.machine}, in {seconds:.1f} s"

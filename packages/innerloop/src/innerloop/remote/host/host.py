@@ -51,6 +51,11 @@ _ASKED: dict[RemoteEngine | None, tuple[str, ...]] = {
 # What is on stderr if the agent's folder is that of another user of the machine, who could put a
 # program of their own into it.
 _FOREIGN = "belongs to another user"
+# In the words of GNU, BSD and busybox, for a program and for a shell's redirection.
+_UNWRITABLE = re.compile(
+    r"^.*(?:mkdir|can(?:not|'t) create).*(?:Permission denied|Read-only file system).*$",
+    re.MULTILINE,
+)
 _FOLDER = 'f=$0; case $f in "~/"*) f=$HOME/${f#??} ;; esac; '
 _OWN = f'if [ -d "$f" ]; then [ -O "$f" ] || {{ echo "$f {_FOREIGN}" >&2; exit 1; }}; fi; '
 # Its words: the folder, the agent's name in it, the words for the agent.
@@ -115,14 +120,14 @@ def _script() -> tuple[str, str]:
 class RemoteHost:
     """Its agent's verbs. A context manager, which closes the connection.
 
-    `backend` is the value of `--backend` for it.
+    `backend` is the value of `--backend` for it, `socket` another process's connection to it.
     """
 
-    def __init__(self, ref: RemoteRef, backend: str = "") -> None:
+    def __init__(self, ref: RemoteRef, backend: str = "", socket: str = "") -> None:
         self.ref = ref
         self.backend = backend or f"ssh:{ref.remote}"
         self.connection: SshConnection | LocalConnection = (
-            SshConnection(ref.host) if ref.host else LocalConnection()
+            SshConnection(ref.host, socket) if ref.host else LocalConnection()
         )
         self._is_installed = False
 
@@ -211,6 +216,13 @@ class RemoteHost:
                 where=self.ref.folder,
                 hint=f"`scripts/loop clean --backend {self.backend}` frees what is there, or "
                 "name a folder on another disk with [remote.NAME] folder",
+            )
+        if (unwritable := _UNWRITABLE.search(said)) is not None:
+            return UserError(
+                f"the folder for jobs on {self.ref.remote} cannot be written: {unwritable[0]}",
+                code="remote-folder-unwritable",
+                where=self.ref.folder,
+                hint="Name a folder of your own with [remote.NAME] folder",
             )
         if _FOREIGN in said:
             return UserError(

@@ -7,6 +7,7 @@ The paths are those of the agent's folder: the job's code is a copy of the tree 
 from __future__ import annotations
 
 import posixpath
+import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import field, replace
@@ -248,6 +249,10 @@ def _load_words(planned: Request) -> str:
     return load_samples.words(container.program, planned.gpu, container.name)
 
 
+# What a shell can export; a program may get any other name.
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
 def _exports(values: Mapping[str, str]) -> list[str]:
     return [f"export {name}={shlex.quote(value)}\n" for name, value in values.items()]
 
@@ -261,11 +266,13 @@ def _run_script(run: Run, planned: Request) -> str:
     if container is None:
         env = dict(planned.env)
         python = env.get("VIRTUAL_ENV", "")
-        lines += _exports(env)
+        lines += _exports({name: value for name, value in env.items() if _NAME.fullmatch(name)})
         if python:
             lines.append(f'export PATH={shlex.quote(python)}/bin:"$PATH"\n')
         lines.append(f"cd {shlex.quote(planned.cwd)} || exit 1\n")
-        starter = (f"{python}/bin/python", "-c", _HEARS_CTRL_C) if python else ()
+        starter: tuple[str, ...] = (f"{python}/bin/python", "-c", _HEARS_CTRL_C) if python else ()
+        if odd := [f"{name}={value}" for name, value in env.items() if not _NAME.fullmatch(name)]:
+            starter = ("env", *odd, *starter)
         lines.append(f"exec {shlex.join((*starter, *planned.argv))}\n")
         return "".join(lines)
     if isinstance(container.starter, Apptainer):

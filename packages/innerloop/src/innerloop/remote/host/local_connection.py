@@ -13,6 +13,7 @@ class LocalConnection:
 
     host = ""
     is_local = True
+    socket = ""
     opened = 1
 
     def close(self) -> None:

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 
 from ...history import git_state, recorder
 from ...model.experiment import Experiment
+from ...model.gpu import GpuSetting
 from ...model.jobs.job import Job
 from ...model.run import Availability, Request, Run
 from ...model.settings import remotes
@@ -68,14 +69,24 @@ class HostRun:
     """
 
     def __init__(
-        self, root: Path, remote: str, host: RemoteHost | None = None, name: str = "ssh"
+        self,
+        root: Path,
+        remote: str,
+        host: RemoteHost | None = None,
+        name: str = "ssh",
+        socket: str = "",
+        facts: HostFacts | None = None,
     ) -> None:
-        """`host` may be connecting already; `name` is that of the backend."""
+        """`host` may be connecting already; `name` is that of the backend.
+
+        `socket` is another process's connection, `facts` is what that has heard of the machine.
+        """
         self.name = name
+        self._socket = socket
         self.root = root
         self.remote = remote
         self._host = host
-        self._facts: HostFacts | None = None
+        self._facts = facts
         self._prepared: dict[str, PreparedRun] = {}
         self._snapshots: dict[str, Snapshot] = {}
         self._hashes = KnownHashes()
@@ -88,6 +99,11 @@ class HostRun:
             self._host.__exit__()
         with suppress(UserError):
             self._hashes.keep()
+
+    def __reduce__(self) -> tuple[type[HostRun], tuple[object, ...]]:
+        """For a process that carries out a part: without what this one has prepared."""
+        socket = self._host.connection.socket if self._host is not None else ""
+        return HostRun, (self.root, self.remote, None, self.name, socket, self._facts)
 
     @property
     def title(self) -> str:
@@ -112,7 +128,8 @@ class HostRun:
         if self._host is None or self._host.ref != ref:
             if self._host is not None:
                 self._host.__exit__()
-            self._host, self._facts = RemoteHost(ref, self.backend), None
+                self._facts = None
+            self._host = RemoteHost(ref, self.backend, self._socket)
         return self._host
 
     def planned(self, workspace: Workspace, experiment: Experiment, job: Job, *, dry: bool) -> Run:
@@ -149,6 +166,14 @@ class HostRun:
             needs_build=prepared is None,
             notes=(*planned.notes, *run.environment.notes),
         )
+
+    def gpus_of_parts(self, run: Run, request: Request) -> tuple[GpuSetting, Sequence[str]] | None:
+        site = self._prepared[run.id].site
+        setting = replace(site.gpus_of(run), is_option=True)
+        if not request.gpu.use:
+            return setting, ()
+        names = [str(index) for index in range(len(site.known.gpus))]
+        return setting, setting.devices or names
 
     # What differs between the backends on such machines.
 
@@ -233,8 +258,8 @@ class HostRun:
         job = job_request.job_of(run)
         record = self._record(run, request) if not run.within else None
         try:
-            record = self._start(host, run, request, record)
-            state, interrupt = self._followed(host, job, run.id)
+            record, pending = self._start(host, run, request, record)
+            state, interrupt = self._followed(host, job, run.id, pending)
             if record is not None:
                 status = job_status(state, run.id, run.experiment.name, self.title)
                 submission_store.update(self.root, record, status=status.status)
@@ -270,7 +295,11 @@ class HostRun:
         git, patch = submission_store.git_fields(git_state.read(self.root))
         record = replace(self._record(run, request), git=git)
         submission_store.write(self.root, record, patch)
-        record = self._start(host, run, request, record) or record
+        started, pending = self._start(host, run, request, record)
+        record = started or record
+        if pending is not None:
+            host.answer("cancel", job_request.job_of(run))
+            raise pending
         run_records.write_record(self.root, record)
         return record
 
@@ -402,35 +431,39 @@ class HostRun:
 
     def _start(
         self, host: RemoteHost, run: Run, request: Request, record: SubmittedJob | None
-    ) -> SubmittedJob | None:
-        """Start the job; its files are there."""
+    ) -> tuple[SubmittedJob | None, KeyboardInterrupt | None]:
+        """Start the job; its files are there. Also returns an interruption that came meanwhile."""
         prepared = self._with_later_data(host, run)
-        job = job_request.job_of(run)
         # Without an answer it may have started: the record says "sending".
-        with process.deferred_interrupts() as deferred:
+        with process.deferred_interrupts(raises=False) as deferred:
             done = self._launch(host, run, request, prepared)
             if done.ok and record is not None:
                 record = submission_store.update(self.root, record, state=SENT, status="Running")
-            if done.ok and deferred.first is not None:
-                host.answer("cancel", job)
-            deferred.raise_pending()
         if not done.ok:
             if record is not None:
                 submission_store.update(self.root, record, state=UNSENT)
+            deferred.raise_pending()
             raise self._refused(host, run, done.err)
-        return record
+        return record, deferred.first
 
     # What comes back.
 
     def _followed(
-        self, host: RemoteHost, job: str, name: str
+        self, host: RemoteHost, job: str, name: str, pending: KeyboardInterrupt | None
     ) -> tuple[RemoteJobState, KeyboardInterrupt | None]:
+        """Follow the job to its end; `pending` is an interruption that came before.
+
+        Returns its state there, and the first interruption.
+        """
         follower = JobFollower(host, job)
         interruptions = Interruptions(host, job)
         output = _JobOutput()
         with interruptions.heard():
             while True:
                 try:
+                    if pending is not None:
+                        before, pending = pending, None
+                        interruptions.on(before)
                     self._await_start(host, job, name)
                     state = follower.to_end(output.write)
                     output.end()

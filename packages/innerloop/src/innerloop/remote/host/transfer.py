@@ -270,6 +270,7 @@ def _by_rsync(host: RemoteHost, facts: HostFacts, absent: Sequence[TreeFile]) ->
             ["rsync", "-s", "--recursive", "--copy-links", "--partial", "--inplace",
              f"--rsync-path={shlex.quote(facts.rsync)}", "-e", shlex.join(ssh), f"{staging}/",
              f"{target}:{facts.root}/incoming/{folder}/"],
+            own_group=True,
         )  # fmt: skip
     if done.code == SSH_FAILED:
         host.connection.close()

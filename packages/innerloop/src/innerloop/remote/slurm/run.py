@@ -63,6 +63,12 @@ class SlurmRun(HostRun):
 
     def __init__(self, root: Path, remote: str, host: RemoteHost | None = None) -> None:
         super().__init__(root, remote, host, "slurm")
+
+    def __reduce__(self) -> tuple[type[HostRun], tuple[object, ...]]:
+        return SlurmRun, (self.root, self.remote)
+
+    def gpus_of_parts(self, run: Run, request: Request) -> None:
+        """Slurm shares them out."""
         self.earlier: dict[str, Mapping[str, str]] = {}
         self.placed: set[str] = set()
 
