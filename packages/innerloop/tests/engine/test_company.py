@@ -130,7 +130,9 @@ def test_uv_gets_what_pip_gets_and_downloads_once(inside: Workspace, company: Co
     again = inside.loop("build", "line", "--no-cache", env=BUILDKIT)
     assert again.code == 0, again.err
     assert company.downloads == once
-    kept = docker("run", "--rm", again.out.strip(), "find", "/var/cache", "/root", "/run", "-type", "f")
+    kept = docker(
+        "run", "--rm", again.out.strip(), "find", "/var/cache", "/root", "/run", "-type", "f"
+    )
     assert not [path for path in kept.split() if "innerloop" in path or "uv" in path], kept
 
 

@@ -68,7 +68,9 @@ def test_the_text_of_a_pip_conf(tmp_path: Path) -> None:
     )
 
 
-def test_the_text_of_a_uv_toml_has_the_indexes_in_the_order_in_which_uv_asks(tmp_path: Path) -> None:
+def test_the_text_of_a_uv_toml_has_the_indexes_in_the_order_in_which_uv_asks(
+    tmp_path: Path,
+) -> None:
     assert of(tmp_path).uv_toml == ""
     found = of(
         tmp_path,
