@@ -41,6 +41,7 @@ def main() -> int:
         lock = (ENVIRONMENT / "requirements.txt").read_text(encoding="utf-8")
 
         def before(turn: int, name: str) -> None:
+            call_anyway(["docker", "image", "rm", "--force", IMAGE])
             # Neither a layer of another build nor one of an earlier turn is like it.
             files.write_text(folder / "requirements.txt", f"# {folder.name} {turn} {name}\n{lock}")
 
