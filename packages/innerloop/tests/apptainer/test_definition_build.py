@@ -157,6 +157,18 @@ def test_failing_step_is_named_with_its_line(machine: Machine) -> None:
     assert not list(Path(machine.env["INNERLOOP_CACHE"], "sif").glob("fails-*/*"))
 
 
+def test_settings_of_pip_reach_the_steps_for_pip_and_for_uv_and_no_layer(machine: Machine) -> None:
+    settings = '"$PIP_CONFIG_FILE" "${XDG_CONFIG_DIRS%%:*}/uv/uv.toml"'
+    dockerfile = (
+        f"FROM python:3.11-slim-bookworm\nRUN cat {settings} | grep -c index.test/simple > /told\n"
+    )
+    look = "import os; print(open('/told').read(), os.path.exists('/.innerloop'))"
+    machine.workspace.add("told", look, dockerfile=dockerfile)
+    index = {"PIP_INDEX_URL": "https://index.test/simple", "PIP_EXTRA_INDEX_URL": ""}
+    answer = machine.loop("run", "told", "--backend", "apptainer", env=index)
+    assert (answer.code, answer.out) == (0, "2\n False\n"), answer.err
+
+
 def test_what_cannot_be_translated_is_refused_before_anything_is_built(machine: Machine) -> None:
     builds = len(machine.calls("build"))
     dockerfile = "FROM a\nRUN --mount=type=secret,id=x cat /run/secrets/x\n"

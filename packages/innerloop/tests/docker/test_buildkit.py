@@ -55,8 +55,10 @@ def test_buildkit_gets_secrets_by_name_and_their_values_in_variables() -> None:
     made = buildkit.build_options(TEXT, reach(), buildkit=True)
     assert SECRET not in made.text + " ".join(made.options)
     assert f"id={buildkit.PIP},env={buildkit.PIP_VARIABLE}" in made.options
+    assert f"id={buildkit.UV},env={buildkit.UV_VARIABLE}" in made.options
     assert made.options[:2] == ("--build-arg", "HTTPS_PROXY")
     assert SECRET in made.env["HTTPS_PROXY"] and SECRET in made.env[buildkit.PIP_VARIABLE]
+    assert SECRET in made.env[buildkit.UV_VARIABLE]
     assert "type=cache" in made.text and made.notes == ()
 
 

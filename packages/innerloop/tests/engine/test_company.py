@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import subprocess
 import tarfile
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from innerloop.util import locked_environments
 from tests.company import HOST, PASSWORD, PROXY_PASSWORD, Company, start
 from tests.support import BUILDKIT, Workspace, docker
 
@@ -104,6 +106,34 @@ def test_what_pip_has_once_downloaded_is_not_asked_for_again(
         text=True,
     ).stdout
     assert ".whl" not in listed and "http" not in listed, listed
+
+
+INSTALLS_BY_UV = """
+FROM python:3.11-slim-bookworm
+COPY uv /opt/uv/bin/uv
+COPY requirements.txt /opt/requirements.txt
+RUN /opt/uv/bin/uv pip install --system --no-cache --require-hashes -r /opt/requirements.txt
+"""
+
+
+@pytest.mark.buildkit
+def test_uv_gets_what_pip_gets_and_downloads_once(inside: Workspace, company: Company) -> None:
+    environment = inside.root / "src/line/environment"
+    shutil.copy(locked_environments.uv(), environment / "uv")
+    inside.write("src/line/environment/Dockerfile", INSTALLS_BY_UV)
+    built = inside.loop("build", "line", env=BUILDKIT)
+    assert built.code == 0, built.err
+    once = company.downloads
+    assert_clean(built.out.strip(), company, built.err)
+    ran = inside.loop("run", "line", "--backend", "docker", env=BUILDKIT)
+    assert (ran.code, ran.out) == (0, "42\n"), ran.err
+    again = inside.loop("build", "line", "--no-cache", env=BUILDKIT)
+    assert again.code == 0, again.err
+    assert company.downloads == once
+    kept = docker(
+        "run", "--rm", again.out.strip(), "find", "/var/cache", "/root", "/run", "-type", "f"
+    )
+    assert not [path for path in kept.split() if "innerloop" in path or "uv" in path], kept
 
 
 @pytest.mark.buildkit

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from innerloop.model.dockerfiles.dockerfile_mounts import BuildMounts, mounted, plain_step
+from innerloop.model.dockerfiles.dockerfile import parse
+from innerloop.model.dockerfiles.dockerfile_mounts import BuildMounts, is_added, mounted, plain_step
 
 CA = BuildMounts(("innerloop-ca",), {"PIP_CERT": "/run/secrets/innerloop-ca"})
-CACHE = BuildMounts(pip_cache=True)
+CACHE = BuildMounts(caches=True)
 
 
 def test_nothing_wanted_is_the_very_text() -> None:
@@ -35,6 +36,42 @@ def test_the_cache_takes_the_flag_away_that_would_not_use_it() -> None:
     assert "ARG PIP_CACHE_DIR=/var/cache/innerloop-pip\n" in found
     assert found.endswith(",mode=0777 pip install --require-hashes -r x.txt\n")
     assert "target=/var/cache/innerloop-pip" in found
+
+
+def test_the_cache_of_uv_replaces_its_option_in_the_step_that_has_it() -> None:
+    text = (
+        "FROM a\nRUN apk add --no-cache uv && make\n"
+        "RUN apk add --no-cache b && A=1 /opt/uv/bin/uv sync --frozen \\\n  --no-cache && c\n"
+    )
+    assert mounted(text, CACHE) == (
+        "FROM a\nARG UV_LINK_MODE=copy\nRUN apk add --no-cache uv && make\n"
+        "RUN --mount=type=cache,id=innerloop-uv-cache,target=/var/cache/innerloop-uv,mode=0777 "
+        "apk add --no-cache b && A=1 /opt/uv/bin/uv sync --frozen \\\n"
+        "  --cache-dir /var/cache/innerloop-uv/$(id -u) && c\n"
+    )
+
+
+def test_pip_and_uv_have_their_caches_in_one_step() -> None:
+    text = "FROM a\nRUN uv pip install --no-cache x || pip install --no-cache-dir x\n"
+    found = mounted(text, CACHE)
+    assert "ARG PIP_CACHE_DIR=/var/cache/innerloop-pip UV_LINK_MODE=copy\n" in found
+    assert found.count("type=cache") == 2
+    assert found.endswith(
+        " uv pip install --cache-dir /var/cache/innerloop-uv/$(id -u) x || pip install x\n"
+    )
+
+
+def test_the_settings_of_uv_are_in_the_stages_that_use_it() -> None:
+    text = "FROM a AS b\nRUN make\nFROM b\nRUN uv sync\nRUN make\n"
+    secret = (
+        "--mount=type=secret,id=innerloop-uv.toml,"
+        "target=/run/secrets/innerloop-settings/uv/uv.toml,mode=0444"
+    )
+    assert mounted(text, BuildMounts(uv_settings="innerloop-uv.toml")) == (
+        "FROM a AS b\nRUN make\n"
+        "FROM b\nARG XDG_CONFIG_DIRS=/run/secrets/innerloop-settings:/etc/xdg\n"
+        f"RUN {secret} uv sync\nRUN {secret} make\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -67,3 +104,11 @@ def test_a_here_document_stays_whole() -> None:
 def test_a_step_in_a_log_is_known_again() -> None:
     step = "RUN --mount=type=secret,id=innerloop-ca,mode=0444 --mount=type=cache,id=mine,target=/x make"
     assert plain_step(step) == "RUN --mount=type=cache,id=mine,target=/x make"
+
+
+@pytest.mark.parametrize("command", ["pip install --no-cache-dir x", "uv sync --no-cache"])
+def test_what_is_added_is_known_again(command: str) -> None:
+    found = parse(mounted(f"FROM a\nRUN {command}\n", CACHE), "Dockerfile").stages[0]
+    _, added, step = found.instructions
+    assert is_added(added) and not is_added(step)
+    assert plain_step(step.text).split()[:2] == f"RUN {command}".split()[:2]

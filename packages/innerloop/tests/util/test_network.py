@@ -68,6 +68,24 @@ def test_the_text_of_a_pip_conf(tmp_path: Path) -> None:
     )
 
 
+def test_the_text_of_a_uv_toml_has_the_indexes_in_the_order_in_which_uv_asks(
+    tmp_path: Path,
+) -> None:
+    assert of(tmp_path).uv_toml == ""
+    found = of(
+        tmp_path,
+        PIP_INDEX_URL="https://pypi.org/simple",
+        PIP_EXTRA_INDEX_URL="https://ada:x@b/s",
+        PIP_FIND_LINKS="https://c/wheels",
+        PIP_TRUSTED_HOST="b c",
+    )
+    assert found.uv_toml == (
+        'find-links = ["https://c/wheels"]\nallow-insecure-host = ["b", "c"]\n'
+        '[[index]]\nurl = "https://ada:x@b/s"\n'
+        '[[index]]\nurl = "https://pypi.org/simple"\ndefault = true\n'
+    )
+
+
 @pytest.mark.parametrize(
     ("url", "loopback"),
     [

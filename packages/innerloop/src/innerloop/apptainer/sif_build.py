@@ -173,6 +173,8 @@ class _Build:
         if reach.pip_conf:
             files.write_private(folder / "pip.conf", reach.pip_conf)
             variables["PIP_CONFIG_FILE"] = f"{FOLDER}/build/pip.conf"
+            files.write_private(folder / "uv" / "uv.toml", reach.uv_toml)
+            variables["XDG_CONFIG_DIRS"] = f"{FOLDER}/build:/etc/xdg"
         if variables:
             lines = (f"export {name}={shlex.quote(text)}\n" for name, text in variables.items())
             files.write_private(folder / _NETWORK, "".join(lines))

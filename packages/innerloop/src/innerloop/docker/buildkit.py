@@ -22,8 +22,10 @@ from . import client, docker_cli
 
 CA = f"{OURS}ca"
 PIP = f"{OURS}pip.conf"
-# Holds pip's settings with credentials for the builder alone: they are in no argv and on no disk.
+UV = f"{OURS}uv.toml"
+# Hold these settings with credentials for the builder alone: they are in no argv and on no disk.
 PIP_VARIABLE = "INNERLOOP_PIP_CONF"
+UV_VARIABLE = "INNERLOOP_UV_TOML"
 
 INSTALL_BUILDX = (
     "install Docker's buildx plugin (Ubuntu, Debian 13: `apt install docker-buildx`; "
@@ -74,7 +76,7 @@ def build_options(
     """What to pass to the builder.
 
     `cache_from` is an image in a registry whose equal layers are reused; `inline_cache` makes such
-    an image. Both turn pip's cache off: layers are equal only if the steps are, and CI, VS Code and
+    an image. Both turn the caches of pip and uv off: layers are equal only if the steps are, and CI, VS Code and
     Codespaces build the Dockerfile unchanged.
     """
     options, env = proxies(reach, "--build-arg", loopback=reach.on_loopback)
@@ -93,11 +95,18 @@ def build_options(
         variables["PIP_CONFIG_FILE"] = secret_path(PIP)
         options += ("--secret", f"id={PIP},env={PIP_VARIABLE}")
         env[PIP_VARIABLE] = _for_containers(reach, reach.pip_conf)
+        options += ("--secret", f"id={UV},env={UV_VARIABLE}")
+        env[UV_VARIABLE] = _for_containers(reach, reach.uv_toml)
     if cache_from:
         options += ("--cache-from", cache_from)
     if inline_cache:
         options += ("--build-arg", "BUILDKIT_INLINE_CACHE=1")
-    mounts = BuildMounts(tuple(secrets), variables, pip_cache=not (cache_from or inline_cache))
+    mounts = BuildMounts(
+        tuple(secrets),
+        variables,
+        uv_settings=UV if reach.pip_conf else "",
+        caches=not (cache_from or inline_cache),
+    )
     return BuildOptions(mounted(text, mounts), options, env)
 
 

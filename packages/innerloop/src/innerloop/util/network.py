@@ -6,6 +6,7 @@ for. Builds, installations and runs use it; credentials are passed on as secrets
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sys
@@ -73,6 +74,23 @@ class Network:
             return ""
         lines = [f"{key} = {_joined(words)}" for key, words in sorted(self.pip.items())]
         return "\n".join(["[global]", *lines, ""])
+
+    @property
+    def uv_toml(self) -> str:
+        """The text of a uv.toml that says the same to uv, "" if pip needs no settings."""
+        if not self.pip:
+            return ""
+        extra, default = _index_order(self.pip)
+        words = {
+            "find-links": self.pip.get("find-links", ()),
+            "allow-insecure-host": self.pip.get("trusted-host", ()),
+        }
+        lines = [f"{key} = {json.dumps(value)}" for key, value in words.items() if value]
+        for url in extra:
+            lines += ["[[index]]", f"url = {json.dumps(url)}"]
+        if default:
+            lines += ["[[index]]", f"url = {json.dumps(default)}", "default = true"]
+        return "\n".join([*lines, ""])
 
     @property
     def urls(self) -> list[str]:
@@ -151,14 +169,22 @@ _DEFAULT_INDEX = "https://pypi.org/simple"
 _PUBLIC_INDEX = re.compile(r"https?://(?:www\.)?(?:pypi\.org|pypi\.python\.org)(?:[/:]|$)")
 
 
-def _indexes_of_uv(pip: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
-    """Uv asks the extra indexes in their order, then the default one. PyPI comes last."""
+def _index_order(pip: Mapping[str, tuple[str, ...]]) -> tuple[tuple[str, ...], str]:
+    """The extra indexes, which uv asks in their order, and the default one, which it asks then.
+
+    PyPI comes last; the default index is "" where it is PyPI by itself.
+    """
     default, extra = pip.get("index-url", ()), pip.get("extra-index-url", ())
     if not default:
-        return {"UV_EXTRA_INDEX_URL": " ".join(extra)} if extra else {}
-    order = sorted((*default, *extra), key=lambda url: bool(_PUBLIC_INDEX.match(url)))
-    indexes = {"UV_INDEX_URL": order[-1]}
-    return {**indexes, "UV_EXTRA_INDEX_URL": " ".join(order[:-1])} if order[:-1] else indexes
+        return extra, ""
+    *first, last = sorted((*default, *extra), key=lambda url: bool(_PUBLIC_INDEX.match(url)))
+    return tuple(first), last
+
+
+def _indexes_of_uv(pip: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
+    extra, default = _index_order(pip)
+    indexes = {"UV_INDEX_URL": default, "UV_EXTRA_INDEX_URL": " ".join(extra)}
+    return {name: value for name, value in indexes.items() if value}
 
 
 def public_index_first(network: Network, environ: Mapping[str, str]) -> dict[str, str]:
