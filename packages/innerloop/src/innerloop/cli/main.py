@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from .. import __version__
 from ..util import change_folder, console
@@ -27,6 +27,10 @@ from .command_table import (
     WITHOUT_WORKSPACE,
     load,
 )
+
+
+if TYPE_CHECKING:
+    from ..runner.run_cache import Lookup
 
 
 def main(words: Sequence[str]) -> int:
@@ -123,7 +127,20 @@ def dispatch(words: list[str]) -> int:
         from . import output_cache
 
         return output_cache.replay_or_run(root_of(sys.argv[0]), words, lambda: _run(words))
-    return _run(words)
+    return _run_job(words) if words[0] == "run" else _run(words)
+
+
+def _run_job(words: list[str]) -> int:
+    """`loop run`: at once, where its plan is known from the last one."""
+    from ..runner import run_cache
+
+    lookup = run_cache.look_up(root_of(sys.argv[0]), words[1:], Path.cwd())
+    if lookup is None or lookup.started is None:
+        return _run(words, lookup)
+    from ..runner import started_run
+
+    _raise_interrupts()
+    return started_run.carry_out(lookup.started)
 
 
 def _look_for_interrupted(root: Path, words: list[str]) -> None:
@@ -146,13 +163,15 @@ def _look_for_interrupted(root: Path, words: list[str]) -> None:
         console.say(f"{what} was interrupted: `scripts/loop sync` undoes it (or still runs)")
 
 
-def _run(words: list[str]) -> int:
+def _run(words: list[str], lookup: Lookup | None = None) -> int:
+    """Parse the words and carry the command out; `lookup` is what `loop run` keeps its plan with."""
     from ..util import files  # here: a cached output needs less
 
     parser = parser_of(words[0])
     own, rest = _split(words[1:])
     args = parser.parse_intermixed_args(own)
     args.rest = rest
+    args.lookup = lookup
     args.root = root_of(sys.argv[0])
     if words[0] != "init":  # it makes its own workspace, and is in none
         files.confine(args.root)

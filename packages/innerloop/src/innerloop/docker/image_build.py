@@ -27,7 +27,7 @@ from ..util.position import Position
 from ..util.progress import Progress
 from ..workspace import cpu_locks
 from ..workspace.loader import context_of, digest_of
-from . import buildkit, docker_cli, image_registry, image_staleness
+from . import buildkit, docker_cli, image_bases, image_registry, image_staleness
 from .engine import Engine, labels_of, raise_if_gone
 
 TAIL = 30
@@ -74,7 +74,7 @@ def is_current(image: Image, engine: Engine) -> bool:
     """Whether the image can be used without building or pulling it first."""
     if not image.digest:
         return engine.label is not None
-    return engine.label == image.digest and not image_staleness.changed_bases(engine.bases)
+    return engine.label == image.digest and not image_bases.changed_bases(engine.bases)
 
 
 def build(
@@ -96,7 +96,7 @@ def build(
         return
     prebuilt = prebuilt_names(workspace, image)
     # CI's image is built from CI's base image, so it is none for a base that changed here.
-    bases = image_staleness.changed_bases(labels_of(image.name).get(BASES_LABEL, ""))
+    bases = image_bases.changed_bases(labels_of(image.name).get(BASES_LABEL, ""))
     is_asked = no_cache or pull or inline_cache or bool(bases)
     if prebuilt and not is_asked and _fetch_prebuilt(prebuilt, image):
         return
@@ -116,7 +116,7 @@ def build(
             WORKSPACE_LABEL: workspace.identity,
             EXPERIMENT_LABEL: experiment.name,
             **image_staleness.files_label(image.counted),
-            **image_staleness.bases_label(image.dockerfile, image.target),
+            **image_bases.bases_label(image.dockerfile, image.target),
         },
         no_cache=no_cache,
         pull=pull,

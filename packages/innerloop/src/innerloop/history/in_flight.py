@@ -14,14 +14,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..model.experiment import Experiment
 from ..model.paths import QUEUED
 from ..util import change_folder, files, process, process_identity
 from ..util.errors import UserError
 from ..util.process_identity import ProcessIdentity
 from ..util.quick_dataclasses import dataclass
+
+if TYPE_CHECKING:
+    from ..model.experiment import Experiment
 
 FOLDER = ".innerloop/running"
 

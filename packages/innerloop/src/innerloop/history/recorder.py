@@ -20,9 +20,8 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..model.run import Ordered, Request, Run
 from ..util import console, files, json_records, process_identity
 from ..util.clock import now
 from ..util.errors import UserError
@@ -30,8 +29,11 @@ from ..util.printable import unicode_tree
 from ..util.process_identity import ProcessIdentity
 from ..util.quick_dataclasses import dataclass
 from ..util.redaction import Redaction
-from . import run_inputs, tee
+from . import tee
 from .system_recorder import Source, SystemRecorder
+
+if TYPE_CHECKING:
+    from ..model.run import Ordered, Request, Run
 
 FOLDER = ".run"
 RECORD = f"{FOLDER}/run.json"
@@ -213,7 +215,7 @@ def text_of(record: dict[str, Any]) -> str:
 
 
 def _record_code(run: Run, folder: Path, record: _Record) -> None:
-    from . import git_state  # here, in its thread: the program starts meanwhile
+    from . import git_state, run_inputs  # here, in its thread: the program starts meanwhile
 
     root = Path(run.workspace.root)
     record.add(data=record.redaction.tree(run_inputs.data_of(run.data)))
@@ -232,6 +234,8 @@ def _record_code(run: Run, folder: Path, record: _Record) -> None:
 
 
 def _record_packages(root: Path, run: Run, folder: Path) -> None:
+    from . import run_inputs
+
     if packages := run_inputs.packages_of(root, run.environment):
         text = run_inputs.text_of(packages)
         with suppress(UserError):

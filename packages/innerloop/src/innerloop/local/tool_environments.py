@@ -15,10 +15,10 @@ from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 
+from ..model.paths import OWN_ENVIRONMENTS as FOLDER
 from ..model.run import Run
 from ..util.digests import sha256
 
-FOLDER = ".innerloop/environments"
 
 # Files of a project, and the folder beside them where its tool keeps the environment.
 _LOCKS: Mapping[str, str] = {

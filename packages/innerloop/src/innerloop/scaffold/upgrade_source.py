@@ -30,11 +30,6 @@ from . import init, tool_edits, tool_wheel, upgrade_record
 from .tool_wheel import Pin
 from .workspace_template import PIN
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
 SCRATCH = "upgrade"
 _OLDEST = 86_400.0  # seconds after which what a kill left in the cache is removed
 _NAME = re.compile(r"innerloop-([^-/\\]+)-[^/\\]*\.whl")
@@ -66,7 +61,7 @@ def authority(root: Path) -> str:
     """The setting `ca` of a workspace whose other settings may be of another version."""
     text = files.read_text(root / "pyproject.toml") or ""
     try:
-        table = tomllib.loads(text.removeprefix("\ufeff"))
+        table = toml_text.parse(text)
     except (ValueError, RecursionError):
         return settings.of_workspace(text, "pyproject.toml").ca  # says what is wrong, and where
     for key in ("tool", "innerloop"):
