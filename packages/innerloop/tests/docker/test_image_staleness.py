@@ -115,7 +115,7 @@ def test_changed_bases_of_another_machine_or_of_no_label_are_none(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(engine, "image_ids", lambda names: dict.fromkeys(names, "sha256:new"))
-    monkeypatch.setattr("socket.gethostname", lambda: "here")
+    monkeypatch.setattr(image_bases, "host_name", lambda: "here")
 
     def label(machine: str, id_: str) -> str:
         return json.dumps({"machine": machine, "images": {"base:1": id_}})

@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 
-from innerloop.local import container_files
+from innerloop.local import mount_points
 from innerloop.model.gpu import parse_option, parse_setting
 from innerloop.model.run import Run
 from innerloop.model.settings.remotes import RemoteSetting

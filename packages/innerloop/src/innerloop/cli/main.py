@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-import argparse
 import errno
 import os
-import re
 import signal
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from .. import __version__
 from ..util import change_folder, console
-from ..util.errors import UsageError, UserError
+from ..util.errors import UserError
 from ..util.printable import printable_streams
 from ..workspace.root import root_of
 from .command_table import (
     BY_NAME,
     CACHED_COMMANDS,
-    PASS_THROUGH,
     READING_COMMANDS,
     READING_OPTIONS,
     WITHOUT_WORKSPACE,
     load,
 )
-
 
 if TYPE_CHECKING:
     from ..runner.run_cache import Lookup
@@ -166,6 +162,7 @@ def _look_for_interrupted(root: Path, words: list[str]) -> None:
 def _run(words: list[str], lookup: Lookup | None = None) -> int:
     """Parse the words and carry the command out; `lookup` is what `loop run` keeps its plan with."""
     from ..util import files  # here: a cached output needs less
+    from .arguments import parser_of
 
     parser = parser_of(words[0])
     own, rest = _split(words[1:])
@@ -179,38 +176,6 @@ def _run(words: list[str], lookup: Lookup | None = None) -> int:
     module = load(words[0])
     _raise_interrupts()
     return int(module.run(args))
-
-
-def parser_of(name: str) -> argparse.ArgumentParser:
-    module = load(name)
-    parser = _ArgumentParser(
-        prog=f"loop {name}",
-        description=BY_NAME[name].summary,
-        epilog=module.EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    module.add_arguments(parser)
-    return parser
-
-
-class _ArgumentParser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        hint = f"See `{self.prog} --help`"
-        if added := re.match("unrecognized arguments: (.*)", message):
-            hint = self._meant(added[1]) or hint
-        raise UsageError(f"{self.prog}: {message}", code="invalid-arguments", hint=hint)
-
-    def _meant(self, words: str) -> str:
-        """A hint for unknown arguments: a similar option, or that they belong after --."""
-        import difflib
-
-        typed = words.split()[0].partition("=")[0]
-        if close := difflib.get_close_matches(typed, self._option_string_actions, cutoff=0.8):
-            return f"Did you mean {close[0]}?"
-        if self.prog.split()[-1] in PASS_THROUGH:
-            return f"Arguments for the program go after --: {self.prog} ... -- {words}"
-        return ""
 
 
 def _split(words: list[str]) -> tuple[list[str], list[str]]:

@@ -6,7 +6,6 @@ by which the engine knows our files.
 
 from __future__ import annotations
 
-
 from ..model.container import ContainerContext, Mount
 from ..model.workspace import Workspace
 from ..util import network, venvs

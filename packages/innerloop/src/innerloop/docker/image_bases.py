@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import socket
 from typing import TYPE_CHECKING
 
 from ..model.container import BASES_LABEL
+from ..util.host_name import host_name
 from . import engine
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def bases_label(dockerfile: Dockerfile, target: str | None) -> dict[str, str]:
     from ..model.dockerfiles.dockerfile import images_of  # here: a build alone needs it
 
     ids = engine.image_ids(images_of(dockerfile, target))
-    value = {"machine": socket.gethostname(), "images": ids}
+    value = {"machine": host_name(), "images": ids}
     return {BASES_LABEL: json.dumps(value, separators=(",", ":"))} if ids else {}
 
 
@@ -30,7 +30,7 @@ def changed_bases(label: str) -> list[str]:
     """The images that have another id than when the image with this label was built."""
     try:
         value = json.loads(label or "{}")
-        is_here = value.get("machine") == socket.gethostname()
+        is_here = value.get("machine") == host_name()
         before = {str(name): str(id_) for name, id_ in value.get("images", {}).items()}
     except (ValueError, AttributeError):
         return []

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import socket
 from pathlib import Path
 
 from ..model.host_paths import Bind, binds_of, own_ids
 from ..util import files
+from ..util.host_name import host_name
 from . import client, engine
 
 
@@ -22,7 +22,7 @@ def own_binds() -> tuple[Bind, ...]:
     ids = own_ids(
         files.read_text(Path("/proc/self/mountinfo")) or "",
         files.read_text(Path("/proc/self/cgroup")) or "",
-        socket.gethostname(),
+        host_name(),
     )
     for name in ids:
         mounts = engine.mounts_of(name)

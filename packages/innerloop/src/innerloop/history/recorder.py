@@ -41,6 +41,10 @@ LOG = f"{FOLDER}/log.txt"
 PATCH = f"{FOLDER}/changes.patch"
 
 
+# The shortest time from the request for a container to its program's first instruction, in seconds.
+_LEAST_OF_A_CONTAINER = 0.05
+
+
 class RunLost(Exception):
     """The end of a run is not known: its engine does not answer any more, as `error` says.
 
@@ -84,7 +88,9 @@ def recorded(run: Run, request: Request) -> Iterator[Ending]:
     except BaseException:
         _leave_nothing(folder)
         raise
-    code = _Background(lambda: _record_code(run, folder, record))
+    # A container takes longer than this to start its program, which then does not wait for this Python.
+    pause = _LEAST_OF_A_CONTAINER if request.engine_container is not None else 0.0
+    code = _Background(lambda: _record_code(run, folder, record), pause)
     system = SystemRecorder(folder, request.gpu)
     ending = Ending(lambda program: record.add(program=program.json()), system.start)
     began = time.monotonic()
@@ -288,15 +294,21 @@ def waiting(run: Run, request: Request, *, kind: str = "", folder: str = "") -> 
 
 
 class _Background:
-    """Work in a thread, so that the run's start does not wait for it."""
+    """Work in a thread, so that the run's start does not wait for it.
 
-    def __init__(self, work: Callable[[], None]) -> None:
+    It begins after a `pause` in seconds, or when it is waited for.
+    """
+
+    def __init__(self, work: Callable[[], None], pause: float) -> None:
         self._work = work
+        self._pause = pause
+        self._is_waited_for = threading.Event()
         self._error: Exception | None = None
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
     def _run(self) -> None:
+        self._is_waited_for.wait(self._pause)
         try:
             self._work()
         except (UserError, OSError) as error:
@@ -304,5 +316,6 @@ class _Background:
 
     def wait(self) -> Exception | None:
         """The error that ended the work, once it has ended."""
+        self._is_waited_for.set()
         self._thread.join(60)
         return self._error

@@ -11,7 +11,6 @@ import posixpath
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from ..docker import container_context, container_user
 from ..model import link_mounts
@@ -21,13 +20,11 @@ from ..model.container import (
     WORKSPACE_LABEL,
     ContainerContext,
     Mount,
-    image_name_part,
 )
 from ..model.experiment import Link
 from ..model.folder_contents import count_links, listed
 from ..model.paths import is_within
 from ..model.run import Request, Run
-from ..util import console, files
 from ..util.errors import UserError
 from ..util.quick_dataclasses import dataclass
 from . import code_view, import_hook, tool_environments
@@ -264,5 +261,3 @@ def _environments(run: Run, mounts: Sequence[Mount]) -> list[Mount]:
 
 def _target(run: Run, name: str, path: str, root: str) -> str:
     return path_in_container(run, path, root, f"inputs/{name}")
-
-

@@ -19,7 +19,6 @@ from ..model.paths import OWN_ENVIRONMENTS as FOLDER
 from ..model.run import Run
 from ..util.digests import sha256
 
-
 # Files of a project, and the folder beside them where its tool keeps the environment.
 _LOCKS: Mapping[str, str] = {
     "uv.lock": ".venv",

@@ -15,7 +15,6 @@ import io
 import json
 import os
 import pickle
-import socket
 import stat
 import sys
 import time
@@ -27,9 +26,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import __version__
+from ..model.source_names import SOURCES
 from ..util.cache_folder import SETTLED_NS, file_of
 from ..util.digests import digest_of
 from ..util.errors import UserError
+from ..util.host_name import host_name
 from ..util.quick_dataclasses import dataclass
 from ..workspace import read_states
 
@@ -76,7 +77,7 @@ class Lookup:
 def look_up(root: Path, words: Sequence[str], cwd: Path) -> Lookup | None:
     """The plan of this command line. None for a command line whose plan is never kept."""
     began = time.time_ns()
-    if not _is_plain(words):
+    if sys.platform != "linux" or not _is_plain(words):
         return None
     try:
         rows = read_states.sources(root, with_unread=True)
@@ -107,10 +108,10 @@ def _is_plain(words: Sequence[str]) -> bool:
 
 def _asked(root: Path, words: Sequence[str], cwd: Path) -> list[Any]:
     """Who asks for what, how, and where."""
-    numbers = (os.getuid(), os.getgid(), sorted(os.getgroups())) if hasattr(os, "getuid") else ()
+    numbers = (os.getuid(), os.getgid(), sorted(os.getgroups()))
     variables = sorted([n, v] for n, v in os.environ.items() if n not in _VOLATILE)
     terminals = [stream.isatty() for stream in (sys.stdin, sys.stdout) if stream is not None]
-    machine = [socket.gethostname(), *numbers, sys.version, __version__, PICKLE]
+    machine = [host_name(), *numbers, sys.version, __version__, PICKLE]
     return [list(words), str(root), str(cwd), machine, terminals, variables]
 
 
@@ -166,9 +167,11 @@ def _with_texts(root: Path, code: str, rows: Sequence[read_states.Row]) -> list[
 def _without_links(code: str, rows: Sequence[read_states.Row]) -> list[read_states.Row]:
     """The rows, with the last change of its text alone for each file of the code."""
     return [
-        [*row[:_CHANGED], row[_CHANGED - 1], *row[_CHANGED + 1 :]]
-        if len(row) == _OF_A_FILE and row[0].startswith(f"{code}/")
-        else row
+        (
+            [*row[:_CHANGED], row[_CHANGED - 1], *row[_CHANGED + 1 :]]
+            if len(row) == _OF_A_FILE and row[0].startswith(f"{code}/")
+            else row
+        )
         for row in rows
     ]
 
@@ -248,7 +251,7 @@ def _entry(lookup: Lookup, started: Started) -> bytes | None:
         rows += read_states.below(root, folder, unread=_NOT_DATA) or [[folder]]
     read = read_states.states(root, sorted({*found[0], *folders}))
     # Below src/ a run makes places for its mounts, and what else is there has a row.
-    seen = {place for place in found[1] if place.split("/")[0] != read_states.SOURCES}
+    seen = {place for place in found[1] if place.split("/")[0] != SOURCES}
     if read_states.newest_change(root, rows, read, seen) > lookup.began - SETTLED_NS:
         return None
     if (machine := _of_machine(root, image.name, image.digest)) is None:
@@ -276,7 +279,7 @@ def _can_be_kept(run: Run, request: Request) -> bool:
     from ..model import grants
     from . import device_claims
 
-    container, sources = request.container, Path(run.workspace.root, read_states.SOURCES)
+    container, sources = request.container, Path(run.workspace.root, SOURCES)
     image, experiment, job = run.environment.image, run.experiment, run.job
     is_plain = (
         request.backend == BACKEND

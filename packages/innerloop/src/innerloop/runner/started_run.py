@@ -60,7 +60,9 @@ def carry_out(started: Started) -> int:
             mark.is_kept = True
             raise lost.error from lost
     log = root / request.outputs / recorder.LOG
-    from . import exit_reason, failure_report  # here: the program has ended, or not begun
+    if code == 0 and "|" not in request.command:
+        return code
+    from . import exit_reason, failure_report  # here: most programs end as they should
 
     ended = exit_reason.Ended(run, request, code, failure_report.tail(log))
     if code == 0 and (hidden := exit_reason.of_success(ended)):

@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import sys
 import time
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,7 +20,7 @@ from pathlib import Path
 
 from .. import __version__
 from ..model.settings import settings
-from ..util import files, network, pip, process, regular_files, venvs, versions
+from ..util import files, network, pip, process, regular_files, toml_text, venvs, versions
 from ..util.cache_folder import cache_folder
 from ..util.errors import UsageError, UserError
 from ..util.quick_dataclasses import dataclass

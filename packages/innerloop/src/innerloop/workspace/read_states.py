@@ -82,7 +82,7 @@ def newest_change(
     changes = [0, *(row[-2] for row in rows if len(row) > 2)]
     changes += [max(_times(one), default=0) for one in read.values()]
     changes += [_last_change(root / place) for place in seen if _is_inside(place)]
-    return max(changes)
+    return int(max(changes))
 
 
 def states(root: Path, paths: Iterable[str]) -> dict[str, Row]:
@@ -121,9 +121,7 @@ def _of_tool() -> Iterator[Row]:
                 todo.append(entry.path)
 
 
-def _tree(
-    root: str, folder: str, unread: Collection[str], with_unread: bool
-) -> Iterator[Row]:
+def _tree(root: str, folder: str, unread: Collection[str], with_unread: bool) -> Iterator[Row]:
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except FileNotFoundError:
