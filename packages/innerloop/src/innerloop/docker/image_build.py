@@ -6,7 +6,6 @@ The image has the digest of environment/ as a label: that label decides, not the
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping, Sequence
 
 from ..model.container import (
@@ -23,6 +22,7 @@ from ..model.workspace import Workspace
 from ..util import console, process
 from ..util.digests import sha256
 from ..util.errors import UserError
+from ..util.late_patterns import late_pattern
 from ..util.position import Position
 from ..util.progress import Progress
 from ..workspace import cpu_locks
@@ -31,7 +31,7 @@ from . import buildkit, docker_cli, image_bases, image_registry, image_staleness
 from .engine import Engine, labels_of, raise_if_gone
 
 TAIL = 30
-_LOST_LAYER = re.compile(r"failed to get digest sha256:|[Nn]o such image: sha256:")
+_LOST_LAYER = late_pattern(r"failed to get digest sha256:|[Nn]o such image: sha256:")
 
 
 def image_of(
@@ -236,7 +236,7 @@ class BuildLog:
             self._progress.line(f"innerloop: {done} in {self._progress.seconds:.0f} s")
 
 
-_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_COLOUR = late_pattern(r"\x1b\[[0-9;]*m")
 # The newer client's notices about the legacy builder, three lines at every build.
 _NOTICES = (
     "DEPRECATED: The legacy builder",
@@ -244,12 +244,12 @@ _NOTICES = (
     "environment-variable.",
     "Install the buildx component",
 )
-_STEP = re.compile(r"^(Step \d+/\d+ :|#\d+ \[|(\[\d+/\d+\] )?STEP \d+/\d+: )")
+_STEP = late_pattern(r"^(Step \d+/\d+ :|#\d+ \[|(\[\d+/\d+\] )?STEP \d+/\d+: )")
 
 
 # What the legacy builder prints for an option --label, and below such a step.
-_OUR_LABEL = re.compile(r"Step \d+/\d+ : LABEL \"?innerloop\.")
-_BELOW_STEP = re.compile(r" ---> |Remov(?:ing|ed) intermediate container ")
+_OUR_LABEL = late_pattern(r"Step \d+/\d+ : LABEL \"?innerloop\.")
+_BELOW_STEP = late_pattern(r" ---> |Remov(?:ing|ed) intermediate container ")
 
 
 def _is_of_label(line: str, is_within: bool) -> bool:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from ..util.errors import UserError, join_names
+from ..util.late_patterns import late_pattern
 from ..util.position import Position
 from ..util.quick_dataclasses import dataclass
 from ..util.toml_positions import position_of
@@ -264,7 +265,7 @@ def toml_of(text: str, path: str) -> dict[str, Any]:
         ) from error
 
 
-_CLAUSE = re.compile(
+_CLAUSE = late_pattern(
     r"\s*(?P<op>>=|<=|==|!=|~=|>|<|\^|~)?\s*(?P<version>\d+(?:\.\d+)*)(?P<any>\.\*)?\s*"
 )
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from . import git_markers
 from .errors import UserError
+from .late_patterns import late_pattern
 from .position import Position
 
 # YAML takes long to import: it is imported where a text is parsed.
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 # More values than any job file has. Aliases of aliases expand to billions in ten lines.
 MOST_VALUES = 100_000
-NO_TEXT = re.compile("[\0\ud800-\udfff]")
+NO_TEXT = late_pattern("[\0\ud800-\udfff]")
 # Where YAML 1.1 ends a line.
-_LINE_END = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
-_TEMPLATE = re.compile(r"(?<!\$)\{\{.*?\}\}|\{%.*?%\}")
+_LINE_END = late_pattern("\r\n|[\n\r\x85\u2028\u2029]")
+_TEMPLATE = late_pattern(r"(?<!\$)\{\{.*?\}\}|\{%.*?%\}")
 
 
 def explained(error: yaml.YAMLError | ValueError, text: str, name: str) -> UserError:
