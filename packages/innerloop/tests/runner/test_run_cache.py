@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from innerloop.docker import client, engine_location
+from innerloop.docker import client, engine, engine_location
 from innerloop.docker.engine import Engine
 from innerloop.local import container_run, docker
 from innerloop.runner import execute, run_cache
@@ -43,6 +43,7 @@ def root(workspace: Workspace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     monkeypatch.setattr(client, "is_in_container", lambda: False)
     monkeypatch.setattr(engine_location, "ask", lambda image, root: Engine(True, label=""))
     monkeypatch.setattr(run_cache, "_of_machine", lambda root, image, digest: ["an engine"])
+    monkeypatch.setattr(engine, "own_socket", lambda: None)  # nothing is created early
     for name in ("consulted", "places", "searched"):
         monkeypatch.setattr(WorkspaceFiles, name, set())
     workspace.add("tiny", "import sys\n", job=JOB)

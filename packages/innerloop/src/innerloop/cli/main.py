@@ -130,13 +130,13 @@ def _run_job(words: list[str]) -> int:
     """`loop run`: at once, where its plan is known from the last one."""
     from ..runner import run_cache
 
-    lookup = run_cache.look_up(root_of(sys.argv[0]), words[1:], Path.cwd())
-    if lookup is None or lookup.started is None:
-        return _run(words, lookup)
-    from ..runner import started_run
+    with run_cache.looked_up(root_of(sys.argv[0]), words[1:], Path.cwd()) as lookup:
+        if lookup is None or lookup.started is None:
+            return _run(words, lookup)
+        from ..runner import started_run
 
-    _raise_interrupts()
-    return started_run.carry_out(lookup.started)
+        _raise_interrupts()
+        return started_run.carry_out(lookup.started)
 
 
 def _look_for_interrupted(root: Path, words: list[str]) -> None:

@@ -19,8 +19,8 @@ import stat
 import sys
 import time
 import zlib
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,6 +35,7 @@ from ..util.quick_dataclasses import dataclass
 from ..workspace import read_states
 
 if TYPE_CHECKING:
+    from ..model.container import ContainerSpec
     from ..model.run import Request, Run
     from .started_run import Started
 
@@ -72,6 +73,15 @@ class Lookup:
     rows: list[read_states.Row]
     began: int
     started: Started | None = None
+
+
+@contextmanager
+def looked_up(root: Path, words: Sequence[str], cwd: Path) -> Iterator[Lookup | None]:
+    """`look_up` for a run that is carried out within."""
+    from ..docker import early_container
+
+    with early_container.removed_unless_taken():
+        yield look_up(root, words, cwd)
 
 
 def look_up(root: Path, words: Sequence[str], cwd: Path) -> Lookup | None:
@@ -198,11 +208,14 @@ def _started(lookup: Lookup) -> Started | None:
 
     # An ID has the same length as any other, and is found wherever the plan has it: in a container's
     # name, a label, a path.
-    values = values.replace(entry["id"].encode(), new_id().encode())
+    id = new_id()
+    files.confine(root)
+    if entry["body"]:
+        _create_early(root, *json.loads(json.dumps(entry["body"]).replace(entry["id"], id)))
+    values = values.replace(entry["id"].encode(), id.encode())
     run, request = _Values(io.BytesIO(values)).load()
     if entry["has_secrets"]:
         request = replace(request, redaction=_redaction(run, request))
-    files.confine(root)
     return _of_container(run, request)
 
 
@@ -211,6 +224,30 @@ def _of_container(run: Run, request: Request) -> Started:
     from .started_run import Started
 
     return Started(run, request, container_run.submit)
+
+
+def _create_early(root: Path, name: str, body: dict[str, Any]) -> None:
+    """Create the run's container while the rest of its plan is read.
+
+    Of what it mounts, the folders of a run do not exist yet, and an engine looks for them.
+    """
+    from ..docker import client, early_container, engine
+    from ..util import files
+
+    socket_path = engine.own_socket()
+    if socket_path is None or not client.is_plain(os.environ):
+        return
+    mounted = [Path(mount["Source"]) for mount in body["HostConfig"].get("Mounts", ())]
+    made = [files.make_folder(path) for path in mounted if not os.path.lexists(path)]
+    early_container.begin(socket_path, name, body, made)
+
+
+def _body(container: ContainerSpec) -> list[Any] | None:
+    """The name and the engine's body for a container; None for one that the client starts."""
+    from ..model.container_api import create_body
+
+    body = create_body(container, os.environ)
+    return None if body is None else [container.name, body]
 
 
 def _redaction(run: Run, request: Request) -> Any:
@@ -240,7 +277,9 @@ def _entry(lookup: Lookup, started: Started) -> bytes | None:
     run, request, root = started.run, started.request, lookup.root
     image = run.environment.image
     found = read_states.consulted(root)
-    if found is None or image is None or not _can_be_kept(run, request):
+    if found is None or image is None or request.container is None:
+        return None
+    if not _can_be_kept(run, request):
         return None
     code = os.path.relpath(run.code or "", root).replace("\\", "/")
     rows = _without_links(code, read_states.sources(root, with_unread=True))
@@ -267,6 +306,7 @@ def _entry(lookup: Lookup, started: Started) -> bytes | None:
         "image": image.name,
         "digest": image.digest,
         "machine": machine,
+        "body": _body(request.container),
         "id": run.id,
         "has_secrets": request.redaction != NO_REDACTION,
     }

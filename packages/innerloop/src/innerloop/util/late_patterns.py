@@ -8,15 +8,12 @@ argument for the functions of `re`.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any, AnyStr, cast
 
-if TYPE_CHECKING:
-    from re import compile as late_pattern
-else:
 
-    def late_pattern(text, flags=0):
-        """As `re.compile`, later."""
-        return _Late(text, flags)
+def late_pattern(text: AnyStr, flags: int = 0) -> re.Pattern[AnyStr]:
+    """As `re.compile`, later."""
+    return cast("re.Pattern[AnyStr]", _Late(text, flags))
 
 
 class _Late:
