@@ -130,12 +130,12 @@ def _run_job(words: list[str]) -> int:
     """`loop run`: at once, where its plan is known from the last one."""
     from ..runner import run_cache
 
+    _raise_interrupts()  # here already: a container may be created early
     with run_cache.looked_up(root_of(sys.argv[0]), words[1:], Path.cwd()) as lookup:
         if lookup is None or lookup.started is None:
             return _run(words, lookup)
         from ..runner import started_run
 
-        _raise_interrupts()
         return started_run.carry_out(lookup.started)
 
 
