@@ -44,8 +44,8 @@ BACKEND = "docker"
 PICKLE = 5
 # Options after which a run is still one program in the foreground, whose plan says it all.
 _OPTIONS = {"--backend", "--file", "--gpus", "--script", "--set"}
-# Variables that differ from one start to the next and change nothing.
-_VOLATILE = {"_", "OLDPWD", "SHLVL"}
+# Variables that differ from one start to the next and change nothing: the folder is asked for itself.
+_VOLATILE = {"_", "OLDPWD", "PWD", "SHLVL"}
 # So many command lines of a workspace are known; the newest one replaces the one of its number.
 _SLOTS = 32
 # Files of a run's code whose text is compared, and their size in bytes: see `_with_texts`.
