@@ -11,13 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from innerloop.docker import client, engine, engine_location
+from innerloop.docker import client, container_context, engine, engine_location
 from innerloop.docker.engine import Engine
 from innerloop.local import container_run, docker
+from innerloop.model.container import Mount
 from innerloop.runner import execute, run_cache
 from innerloop.runner.run_cache import Lookup
 from innerloop.runner.started_run import Started
 from innerloop.util import files
+from innerloop.util.cache_folder import SETTLED_NS
 from innerloop.workspace import loader, read_states
 from innerloop.workspace.loader import WorkspaceFiles
 from tests.support import Workspace
@@ -49,7 +51,7 @@ def root(workspace: Workspace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     workspace.add("tiny", "import sys\n", job=JOB)
     workspace.write("data/pictures/one.png", "1")
     files.confine(workspace.root)
-    time.sleep(run_cache.SETTLED_NS / 1e9 * 1.5)
+    time.sleep(SETTLED_NS / 1e9 * 1.5)
     return workspace.root
 
 
@@ -154,6 +156,7 @@ def test_runs_with_more_than_a_container_are_not_kept(root: Path, kept: Started)
     lookup.path.unlink()
     container = kept.request.container
     assert container is not None
+    with_authority = container.with_mounts(Mount("/ca.pem", container_context.CA))
     for changed in (
         replace(kept, run=replace(kept.run, ports={6006: 16006})),
         replace(kept, run=replace(kept.run, attended=False)),
@@ -161,6 +164,7 @@ def test_runs_with_more_than_a_container_are_not_kept(root: Path, kept: Started)
         replace(kept, request=replace(kept.request, secrets={"TOKEN": "x"})),
         replace(kept, request=replace(kept.request, backend="venv")),
         replace(kept, request=replace(kept.request, grants=("it reads /",))),
+        replace(kept, request=replace(kept.request, container=with_authority)),
     ):
         run_cache.keep(lookup, changed)
         assert not lookup.path.exists()
@@ -183,6 +187,15 @@ def test_secrets_are_not_in_the_entry(root: Path, monkeypatch: pytest.MonkeyPatc
 class Harmful:
     def __reduce__(self) -> tuple[object, ...]:
         return os.mkdir, ("harm",)
+
+
+@pytest.mark.parametrize("text", [b"", b"{}\n", b"1", b"\xff\xfe"])
+def test_an_entry_of_another_form_is_none(root: Path, kept: Started, text: bytes) -> None:
+    path = looked_up(root).path
+    head = path.read_bytes().partition(b"\n")[0]
+    for content in (text, head, head + b"\n" + text, head + b"\n" + pickle.dumps(1)):
+        path.write_bytes(content)
+        assert looked_up(root).started is None
 
 
 def test_an_entry_does_nothing(

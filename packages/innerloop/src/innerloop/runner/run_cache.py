@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 BACKEND = "docker"
 # The format of an entry's values.
 PICKLE = 5
+_NO_VALUE = pickle.PicklingError
 # Options after which a run is still one program in the foreground, whose plan says it all.
 _OPTIONS = {"--backend", "--file", "--gpus", "--script", "--set"}
 # Variables that differ from one start to the next and change nothing: the folder is asked for itself.
@@ -95,14 +96,14 @@ def look_up(root: Path, words: Sequence[str], cwd: Path) -> Lookup | None:
         return None
     slot = zlib.crc32("\0".join([*words, str(cwd)]).encode("utf-8", "surrogateescape")) % _SLOTS
     lookup = Lookup(root, file_of(root, "run", f"-{slot}"), _asked(root, words, cwd), rows, began)
-    with suppress(OSError, ValueError, TypeError, KeyError, UserError, read_states.Unknown):
+    with suppress(Exception):  # an entry of any other form is none
         return replace(lookup, started=_started(lookup))
     return lookup
 
 
 def keep(lookup: Lookup, started: Started) -> None:
     """Keep the plan of a run that has ended, unless something that it was made of has changed."""
-    with suppress(OSError, ValueError, TypeError, UserError, read_states.Unknown):
+    with suppress(OSError, ValueError, TypeError, UserError, _NO_VALUE, read_states.Unknown):
         entry = _entry(lookup, started)
         if entry is not None:
             from ..util import files
@@ -316,6 +317,7 @@ def _entry(lookup: Lookup, started: Started) -> bytes | None:
 
 def _can_be_kept(run: Run, request: Request) -> bool:
     """Whether the next run of the same words differs in its ID alone, while nothing changes."""
+    from ..docker import container_context
     from ..model import grants
     from . import device_claims
 
@@ -328,6 +330,8 @@ def _can_be_kept(run: Run, request: Request) -> bool:
         and not (run.ports or run.processes or run.ordered or run.within or run.search_space)
         and not (job.distribution or run.in_place or request.processes or request.grants)
         and run.attended
+        # It is made of a file that may be anywhere.
+        and not any(mount.target == container_context.CA for mount in container.mounts)
         and job.kind == "command"
     )
     is_in_sources = (
