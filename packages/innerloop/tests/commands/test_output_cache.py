@@ -15,6 +15,7 @@ import pytest
 
 from innerloop.cli import output_cache
 from innerloop.sync import engine
+from innerloop.workspace import read_states
 from innerloop.workspace.loader import WorkspaceFiles
 from tests.support import Answer, Workspace
 
@@ -131,7 +132,7 @@ def in_process(workspace: Workspace, monkeypatch: pytest.MonkeyPatch, tmp_path: 
     for name in [name for name in os.environ if name.startswith("GIT_CONFIG")]:
         monkeypatch.delenv(name)  # with settings of unknown files nothing is kept
     monkeypatch.setattr(output_cache, "SETTLED_NS", 0)
-    monkeypatch.setattr(output_cache, "PACKAGE", cache)  # as installed: its files do not count
+    monkeypatch.setattr(read_states, "PACKAGE", cache)  # as installed: its files do not count
     for name in ("consulted", "places", "searched"):
         monkeypatch.setattr(WorkspaceFiles, name, set())
     workspace.add("tiny", "import sys\n", job=JOB)

@@ -9,6 +9,7 @@ import pytest
 
 from innerloop.devcontainers import devcontainer_cli
 from innerloop.devcontainers.devcontainer_cli import CliOutcome, follow, outcome_of
+from innerloop.util import process
 from innerloop.util.errors import UserError
 
 
@@ -101,7 +102,7 @@ def test_a_cli_that_does_not_start_is_a_failure_with_its_words(tmp_path: Path) -
 
 def test_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     there = {"devcontainer": "/bin/devcontainer", "npx": "/bin/npx"}
-    monkeypatch.setattr("shutil.which", lambda name, path=None: there.get(name))
+    monkeypatch.setattr(process, "which", there.get)
     assert devcontainer_cli.program() == ["/bin/devcontainer"]
     del there["devcontainer"]
     assert devcontainer_cli.program() == ["/bin/npx", "--yes", "@devcontainers/cli@0.89.0"]

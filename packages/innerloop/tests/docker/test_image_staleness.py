@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from innerloop.docker import engine, image_staleness
+from innerloop.docker import engine, image_bases, image_staleness
 from innerloop.docker.image_staleness import (
     CONFIGURATION,
     FILES,
@@ -115,12 +115,12 @@ def test_changed_bases_of_another_machine_or_of_no_label_are_none(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(engine, "image_ids", lambda names: dict.fromkeys(names, "sha256:new"))
-    monkeypatch.setattr("socket.gethostname", lambda: "here")
+    monkeypatch.setattr(image_bases, "host_name", lambda: "here")
 
     def label(machine: str, id_: str) -> str:
         return json.dumps({"machine": machine, "images": {"base:1": id_}})
 
-    changed = image_staleness.changed_bases
+    changed = image_bases.changed_bases
     assert changed(label("here", "sha256:old")) == ["base:1"]
     assert changed(label("here", "sha256:new")) == []
     assert changed(label("there", "sha256:old")) == []
@@ -134,7 +134,7 @@ def test_bases_label_names_every_image_of_the_target(monkeypatch: pytest.MonkeyP
         "ARG V=1\nFROM a:$V AS base\nFROM unused AS no\nFROM scratch AS s\nFROM base\n"
         "COPY --from=tool:2 /x /x\nCOPY --from=s /y /y\nRUN --mount=type=bind,from=other,target=/z true\n"
     )
-    (label,) = image_staleness.bases_label(dockerfile.parse(text, "Dockerfile"), None).values()
+    (label,) = image_bases.bases_label(dockerfile.parse(text, "Dockerfile"), None).values()
     assert sorted(json.loads(label)["images"]) == ["a:1", "other", "tool:2"]
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -137,17 +138,53 @@ def test_an_engine_of_this_machine_at_a_port_is_used(workspace: Workspace) -> No
     assert (answer.code, answer.out) == (0, "trained\n"), answer.err
 
 
-def test_this_machines_engine_is_not_asked(workspace: Workspace, tmp_path: Path) -> None:
-    """What a run costs is measured: it starts the client once."""
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [({}, ""), ({"detachKeys": "ctrl-e,e"}, "run\n")],
+    ids=["socket", "client"],
+)
+def test_a_run_starts_the_client_at_most_once(
+    workspace: Workspace, tmp_path: Path, config: dict[str, str], expected: str
+) -> None:
+    """What a run costs: requests over the socket, or one client where that has settings of its own."""
     workspace.add("tiny", "print('trained')")
-    assert workspace.loop("run", "tiny", *DOCKER).code == 0
     client, calls = tmp_path / "bin" / "docker", tmp_path / "calls"
     client.parent.mkdir()
-    real = shutil.which("docker")
-    client.write_text(f'#!/bin/sh\necho "$1" >> \'{calls}\'\nexec {real} "$@"\n')
+    calls.touch()
+    client.write_text(f'#!/bin/sh\necho "$1" >> \'{calls}\'\nexec {shutil.which("docker")} "$@"\n')
     client.chmod(0o755)
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "config.json").write_text(json.dumps(config))
     path = f"{client.parent}:{os.environ['PATH']}"
-    answer = workspace.loop("run", "tiny", *DOCKER, env={"PATH": path})
+    workspace.env |= {"DOCKER_CONFIG": str(tmp_path / "config"), "PATH": path}
+    workspace.env |= {"DOCKER_HOST": "", "DOCKER_CONTEXT": ""}
+    assert workspace.loop("run", "tiny", *DOCKER).code == 0  # builds the image
+    calls.write_text("")
+    answers = [workspace.loop("run", "tiny", *DOCKER) for _ in range(2)]
     workspace.clean()
-    assert answer.code == 0, answer.err
-    assert calls.read_text() == "run\n"
+    assert [(answer.code, answer.out) for answer in answers] == [(0, "trained\n")] * 2
+    assert calls.read_text() == expected * 2
+
+
+def test_a_run_starts_by_the_plan_of_the_last_one(workspace: Workspace, tmp_path: Path) -> None:
+    workspace.env["INNERLOOP_CACHE"] = str(workspace.root / ".innerloop" / "cache")
+    folder = Path(workspace.env["INNERLOOP_CACHE"])
+    folder.mkdir(parents=True)
+    (folder / "tool").symlink_to(Path(os.environ["INNERLOOP_CACHE"]) / "tool")
+    workspace.env["DOCKER_CONFIG"] = str(tmp_path)
+    workspace.add("tiny", "import os\nopen('outputs/id', 'w').write(os.environ['AZUREML_RUN_ID'])")
+    for _ in range(20):  # what has just changed is planned again
+        assert workspace.loop("run", "tiny", *DOCKER).code == 0
+        if entries := [*folder.glob("run/*")]:
+            break
+        time.sleep(0.2)
+    (entry,) = entries
+    entry.write_bytes(entry.read_bytes().replace(b"asked for", b"by a plan"))
+    answer = workspace.loop("run", "tiny", *DOCKER)
+    workspace.write("src/tiny/train.py", "print('changed')")
+    changed = workspace.loop("run", "tiny", *DOCKER)
+    workspace.clean()
+    assert answer.code == 0 and "(by a plan; " in answer.err
+    assert "(asked for; " in changed.err and changed.out == "changed\n"
+    ids = [*(workspace.root / "outputs" / "tiny").glob("*/id")]
+    assert len(ids) > 1 and all(path.read_text() == path.parent.name for path in ids)

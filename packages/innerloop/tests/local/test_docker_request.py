@@ -14,7 +14,7 @@ from innerloop.docker import attached_container, container_ports, containers
 from innerloop.docker.containers import OwnContainer
 from innerloop.docker.engine import Engine
 from innerloop.docker.engine_facts import EngineFacts
-from innerloop.local import docker
+from innerloop.local import container_run, docker
 from innerloop.model.container import PublishedPort
 from innerloop.model.dockerfiles.dockerfile import parse
 from innerloop.model.experiment import Experiment
@@ -155,7 +155,7 @@ def test_submit_reads_the_exit_code_of_a_container_that_stays(
     monkeypatch.setattr(container_ports, "opened", nullcontext)
     monkeypatch.setattr(attached_container, "run", lambda *_, **__: None)
     monkeypatch.setattr(
-        docker, "_asked", lambda name: OwnContainer("1", name, "exited", {}, 7, "a", "b")
+        container_run, "_asked", lambda name: OwnContainer("1", name, "exited", {}, 7, "a", "b")
     )
     monkeypatch.setattr(containers, "remove", ended.append)
     (tmp_path / "src/line").mkdir(parents=True)

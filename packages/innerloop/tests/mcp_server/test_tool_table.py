@@ -8,7 +8,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from innerloop.cli.main import parser_of
+from innerloop.cli.arguments import parser_of
 from innerloop.mcp_server import tool_table
 from innerloop.mcp_server.tool_table import BY_NAME, TOOLS, answer, answer_of_run
 from innerloop.util.errors import UserError

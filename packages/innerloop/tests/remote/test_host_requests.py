@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 
-from innerloop.local import container_files
+from innerloop.local import mount_points
 from innerloop.model.gpu import parse_option, parse_setting
 from innerloop.model.run import Run
 from innerloop.model.settings.remotes import RemoteSetting
@@ -277,7 +277,7 @@ def test_container_is_that_of_this_machine_with_paths_there(run: Run) -> None:
     texts = job_request.scripts(run, planned, site(found))
     assert shlex.join(planned.argv) in texts["run.sh"]
     assert texts["folders"] == "model\n" and texts["limit"] == "60\n" and texts["copies"] == ""
-    assert f"docker rm -f {container_files.container_name(run)}" in texts["stop.sh"]
+    assert f"docker rm -f {mount_points.container_name(run)}" in texts["stop.sh"]
     assert planned.engine_container is None  # this machine's engine knows nothing of it
 
 

@@ -280,7 +280,7 @@ def _command(value: dict[str, object]) -> Signature:
 
 
 def _signature(name: str) -> Signature:
-    from .main import parser_of
+    from .arguments import parser_of
 
     actions = parser_of(name)._actions
     shown = [_argument(action) for action in actions if action.help != argparse.SUPPRESS]

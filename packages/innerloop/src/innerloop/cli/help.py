@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
     elif args.command in TITLES:
         print(page(args.command), end="")
     elif args.command in BY_NAME:
-        from .main import parser_of
+        from .arguments import parser_of
 
         print(parser_of(args.command).format_help(), end="")
     else:

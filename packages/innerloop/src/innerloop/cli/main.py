@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
-import argparse
 import errno
 import os
-import re
 import signal
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING
 
 from .. import __version__
 from ..util import change_folder, console
-from ..util.errors import UsageError, UserError
+from ..util.errors import UserError
 from ..util.printable import printable_streams
 from ..workspace.root import root_of
 from .command_table import (
     BY_NAME,
     CACHED_COMMANDS,
-    PASS_THROUGH,
     READING_COMMANDS,
     READING_OPTIONS,
     WITHOUT_WORKSPACE,
     load,
 )
+
+if TYPE_CHECKING:
+    from ..runner.run_cache import Lookup
 
 
 def main(words: Sequence[str]) -> int:
@@ -123,7 +123,20 @@ def dispatch(words: list[str]) -> int:
         from . import output_cache
 
         return output_cache.replay_or_run(root_of(sys.argv[0]), words, lambda: _run(words))
-    return _run(words)
+    return _run_job(words) if words[0] == "run" else _run(words)
+
+
+def _run_job(words: list[str]) -> int:
+    """`loop run`: at once, where its plan is known from the last one."""
+    from ..runner import run_cache
+
+    _raise_interrupts()  # here already: a container may be created early
+    with run_cache.looked_up(root_of(sys.argv[0]), words[1:], Path.cwd()) as lookup:
+        if lookup is None or lookup.started is None:
+            return _run(words, lookup)
+        from ..runner import started_run
+
+        return started_run.carry_out(lookup.started)
 
 
 def _look_for_interrupted(root: Path, words: list[str]) -> None:
@@ -146,13 +159,16 @@ def _look_for_interrupted(root: Path, words: list[str]) -> None:
         console.say(f"{what} was interrupted: `scripts/loop sync` undoes it (or still runs)")
 
 
-def _run(words: list[str]) -> int:
+def _run(words: list[str], lookup: Lookup | None = None) -> int:
+    """Parse the words and carry the command out; `lookup` is what `loop run` keeps its plan with."""
     from ..util import files  # here: a cached output needs less
+    from .arguments import parser_of
 
     parser = parser_of(words[0])
     own, rest = _split(words[1:])
     args = parser.parse_intermixed_args(own)
     args.rest = rest
+    args.lookup = lookup
     args.root = root_of(sys.argv[0])
     if words[0] != "init":  # it makes its own workspace, and is in none
         files.confine(args.root)
@@ -160,38 +176,6 @@ def _run(words: list[str]) -> int:
     module = load(words[0])
     _raise_interrupts()
     return int(module.run(args))
-
-
-def parser_of(name: str) -> argparse.ArgumentParser:
-    module = load(name)
-    parser = _ArgumentParser(
-        prog=f"loop {name}",
-        description=BY_NAME[name].summary,
-        epilog=module.EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    module.add_arguments(parser)
-    return parser
-
-
-class _ArgumentParser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        hint = f"See `{self.prog} --help`"
-        if added := re.match("unrecognized arguments: (.*)", message):
-            hint = self._meant(added[1]) or hint
-        raise UsageError(f"{self.prog}: {message}", code="invalid-arguments", hint=hint)
-
-    def _meant(self, words: str) -> str:
-        """A hint for unknown arguments: a similar option, or that they belong after --."""
-        import difflib
-
-        typed = words.split()[0].partition("=")[0]
-        if close := difflib.get_close_matches(typed, self._option_string_actions, cutoff=0.8):
-            return f"Did you mean {close[0]}?"
-        if self.prog.split()[-1] in PASS_THROUGH:
-            return f"Arguments for the program go after --: {self.prog} ... -- {words}"
-        return ""
 
 
 def _split(words: list[str]) -> tuple[list[str], list[str]]:

@@ -190,7 +190,14 @@ def _run(args: argparse.Namespace, session: DebugSession | None = None) -> int:
         return 0
     if values:
         console.say(f"one trial: {dry_run.assignments(values)}")
-    return _detached(args, started) if args.detach else _carry_out(args, started)
+    if args.detach:
+        return _detached(args, started)
+    code = _carry_out(args, started)
+    if args.lookup is not None and not args.debug and not values:
+        from ..runner import run_cache
+
+        run_cache.keep(args.lookup, started)
+    return code
 
 
 def _detached(args: argparse.Namespace, started: execute.Started) -> int:

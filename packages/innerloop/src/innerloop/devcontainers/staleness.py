@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from ..docker import engine, image_staleness
+from ..docker import engine, image_bases, image_staleness
 from ..model.container import BASES_LABEL, DIGEST_LABEL
 from ..model.environment import Image
 from ..model.experiment import Experiment
@@ -104,7 +104,7 @@ def of_image(image: Image) -> list[str]:
         return []
     folder = Path(image.context)
     if labels[DIGEST_LABEL] == image.digest:
-        bases = image_staleness.changed_bases(labels.get(BASES_LABEL, ""))
+        bases = image_bases.changed_bases(labels.get(BASES_LABEL, ""))
         return [f"the base image {base} changed" for base in bases]
     return image_staleness.of_labels(labels, image.counted, {}, "") or [f"{folder.name}/ changed"]
 

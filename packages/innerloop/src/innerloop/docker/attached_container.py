@@ -22,7 +22,7 @@ from ..util import process
 from ..util.process import GRACE, OutOfTime, Terminated
 from ..util.signals import on_signal
 from ..util.text_parts import TextParts
-from . import client, engine, engine_socket
+from . import client, early_container, engine, engine_socket
 from .engine_socket import LateAnswer, Stream
 
 # As the client's, for an engine that went away while a container ran.
@@ -181,6 +181,9 @@ class _Attached:
             os.close(reading)
 
     def _create(self) -> bool:
+        self.id = early_container.take(self.container.name, self.body)
+        if self.id:
+            return True
         name = quote(self.container.name)
         try:
             created = engine_socket.request(

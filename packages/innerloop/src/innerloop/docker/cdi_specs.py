@@ -15,14 +15,15 @@ from typing import Any
 
 from ..util import regular_files
 from ..util.errors import UserError
+from ..util.late_patterns import late_pattern
 
 # The folders of every engine; those of a rootless one are its user's.
 FOLDERS = ("/etc/cdi", "/var/run/cdi")
 # Of one file, in bytes: a machine with many GPUs has some 100 kB.
 LARGEST = 4_000_000
 MOST_FILES = 100
-_KIND = re.compile(r"[A-Za-z][\w.-]*/[A-Za-z][\w-]*", re.ASCII)
-_NAME = re.compile(r"[A-Za-z0-9](?:[\w.:-]*[A-Za-z0-9])?", re.ASCII)
+_KIND = late_pattern(r"[A-Za-z][\w.-]*/[A-Za-z][\w-]*", re.ASCII)
+_NAME = late_pattern(r"[A-Za-z0-9](?:[\w.:-]*[A-Za-z0-9])?", re.ASCII)
 
 
 def of_user(env: Mapping[str, str], home: str) -> tuple[str, ...]:

@@ -19,7 +19,6 @@ from ..util import files, process
 from ..util.digests import sha256
 from ..util.errors import UserError
 from ..util.quick_dataclasses import dataclass
-from ..workspace import loader
 from ..workspace.root import root_of
 from .engine_facts import EngineFacts
 
@@ -87,6 +86,8 @@ def _setting(root: str) -> EngineKind | None:
     try:
         if "engine" not in (files.read_text(Path(root, "pyproject.toml")) or ""):
             return None
+        from ..workspace import loader  # here: few workspaces choose one
+
         return loader.open_workspace(Path(root)).settings.engine
     except UserError:
         return None

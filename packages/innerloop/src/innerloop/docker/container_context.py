@@ -6,16 +6,12 @@ by which the engine knows our files.
 
 from __future__ import annotations
 
-import os
-import socket
-from pathlib import Path
-
 from ..model.container import ContainerContext, Mount
-from ..model.host_paths import Bind, binds_of, own_ids
 from ..model.workspace import Workspace
-from ..util import files, network, venvs
+from ..util import network, venvs
 from ..util.network import Network
-from . import buildkit, client, engine
+from . import buildkit
+from .own_mounts import own_binds as own_binds
 
 CA = "/run/innerloop/ca.pem"
 
@@ -47,23 +43,3 @@ def trust_here(reach: Network) -> dict[str, str]:
 
 def _proxy_on_loopback(reach: Network) -> bool:
     return Network(proxies=reach.proxies).on_loopback
-
-
-def own_binds() -> tuple[Bind, ...]:
-    """The mounts of the container that we are in.
-
-    Empty outside of a container, and where the engine that we talk to does not know our container
-    (an engine of its own runs in it).
-    """
-    if os.name == "nt" or not client.is_in_container():
-        return ()
-    ids = own_ids(
-        files.read_text(Path("/proc/self/mountinfo")) or "",
-        files.read_text(Path("/proc/self/cgroup")) or "",
-        socket.gethostname(),
-    )
-    for name in ids:
-        mounts = engine.mounts_of(name)
-        if mounts is not None:
-            return binds_of(mounts)
-    return ()

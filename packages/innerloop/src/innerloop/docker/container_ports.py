@@ -13,11 +13,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..model.container import APART, ContainerSpec
-from ..model.run import Request
 from ..util import console, process
 from . import client, docker_cli
+
+if TYPE_CHECKING:
+    from ..model.run import Request
 
 RELAY = Path(__file__).resolve().parent.parent / "in_env_scripts" / "debugger" / "relay.py"
 

@@ -16,7 +16,6 @@ from ..model.container import BASES_LABEL, DIGEST_LABEL, DOCKER, PODMAN
 from ..util import host_gpus, process
 from ..util.errors import UserError
 from ..util.quick_dataclasses import dataclass
-from ..workspace import loader
 from . import client, docker_cli, engine_facts, engine_socket
 from .client import Client
 from .engine_facts import EngineFacts
@@ -244,10 +243,14 @@ def advice(outside: str) -> str:
 
     An engine that was installed there would not have the files of the host.
     """
+    from ..workspace import loader  # here: an engine that answers needs no advice
+
     return outside if loader.current_experiment() is None else ON_HOST
 
 
 def _not_installed(using: Client) -> Engine:
+    from ..workspace import loader
+
     if (own := loader.current_experiment()) is not None:
         return Engine(False, f"this is the container of {own}, which has no engine", ON_HOST)
     hint = f"Install {using.title} to get the container"

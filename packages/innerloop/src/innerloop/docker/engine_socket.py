@@ -6,12 +6,20 @@ Source: Docker Engine API v1.41; "Attach to a container" has the format of the s
 from __future__ import annotations
 
 import json
-import socket
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
-from typing import Any
+from contextlib import closing, suppress
+from typing import TYPE_CHECKING, Any
 
 from ..util.quick_dataclasses import dataclass
+
+# The standard library's `socket` makes classes of all constants, which takes longer than a request.
+if TYPE_CHECKING:
+    import socket
+else:
+    try:
+        import _socket as socket
+    except ImportError:  # a Python that was built in another way
+        import socket
 
 # Head of a part of the stream: which output it is of, three zeros, its length.
 _HEAD = 8
@@ -39,7 +47,7 @@ def request(
 
     HTTP/1.0: the body ends where the connection does.
     """
-    with _connected(socket_path, timeout) as connection:
+    with closing(_connected(socket_path, timeout)) as connection:
         _send(connection, method, target, "1.0", body)
         return _whole_answer(connection, b"")
 
@@ -58,7 +66,7 @@ class LateAnswer:
             raise
 
     def wait(self) -> ApiAnswer:
-        with self._connection:
+        with closing(self._connection):
             return _whole_answer(self._connection, self._head + b"\r\n\r\n" + self._body)
 
 
@@ -85,7 +93,7 @@ class Stream:
     def outputs(self) -> Iterator[tuple[int, bytes]]:
         """(1 for stdout or 2 for stderr, bytes) as they come, to the end of the stream."""
         parts = Demultiplexer()
-        with self._connection:
+        with closing(self._connection):
             chunk = self._first or self._connection.recv(CHUNK)
             while chunk:
                 yield from [(1, chunk)] if self._is_raw else parts.of(chunk)

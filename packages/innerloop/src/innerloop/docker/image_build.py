@@ -6,7 +6,6 @@ The image has the digest of environment/ as a label: that label decides, not the
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping, Sequence
 
 from ..model.container import (
@@ -23,15 +22,16 @@ from ..model.workspace import Workspace
 from ..util import console, process
 from ..util.digests import sha256
 from ..util.errors import UserError
+from ..util.late_patterns import late_pattern
 from ..util.position import Position
 from ..util.progress import Progress
 from ..workspace import cpu_locks
 from ..workspace.loader import context_of, digest_of
-from . import buildkit, docker_cli, image_registry, image_staleness
+from . import buildkit, docker_cli, image_bases, image_registry, image_staleness
 from .engine import Engine, labels_of, raise_if_gone
 
 TAIL = 30
-_LOST_LAYER = re.compile(r"failed to get digest sha256:|[Nn]o such image: sha256:")
+_LOST_LAYER = late_pattern(r"failed to get digest sha256:|[Nn]o such image: sha256:")
 
 
 def image_of(
@@ -74,7 +74,7 @@ def is_current(image: Image, engine: Engine) -> bool:
     """Whether the image can be used without building or pulling it first."""
     if not image.digest:
         return engine.label is not None
-    return engine.label == image.digest and not image_staleness.changed_bases(engine.bases)
+    return engine.label == image.digest and not image_bases.changed_bases(engine.bases)
 
 
 def build(
@@ -96,7 +96,7 @@ def build(
         return
     prebuilt = prebuilt_names(workspace, image)
     # CI's image is built from CI's base image, so it is none for a base that changed here.
-    bases = image_staleness.changed_bases(labels_of(image.name).get(BASES_LABEL, ""))
+    bases = image_bases.changed_bases(labels_of(image.name).get(BASES_LABEL, ""))
     is_asked = no_cache or pull or inline_cache or bool(bases)
     if prebuilt and not is_asked and _fetch_prebuilt(prebuilt, image):
         return
@@ -116,7 +116,7 @@ def build(
             WORKSPACE_LABEL: workspace.identity,
             EXPERIMENT_LABEL: experiment.name,
             **image_staleness.files_label(image.counted),
-            **image_staleness.bases_label(image.dockerfile, image.target),
+            **image_bases.bases_label(image.dockerfile, image.target),
         },
         no_cache=no_cache,
         pull=pull,
@@ -236,7 +236,7 @@ class BuildLog:
             self._progress.line(f"innerloop: {done} in {self._progress.seconds:.0f} s")
 
 
-_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_COLOUR = late_pattern(r"\x1b\[[0-9;]*m")
 # The newer client's notices about the legacy builder, three lines at every build.
 _NOTICES = (
     "DEPRECATED: The legacy builder",
@@ -244,12 +244,12 @@ _NOTICES = (
     "environment-variable.",
     "Install the buildx component",
 )
-_STEP = re.compile(r"^(Step \d+/\d+ :|#\d+ \[|(\[\d+/\d+\] )?STEP \d+/\d+: )")
+_STEP = late_pattern(r"^(Step \d+/\d+ :|#\d+ \[|(\[\d+/\d+\] )?STEP \d+/\d+: )")
 
 
 # What the legacy builder prints for an option --label, and below such a step.
-_OUR_LABEL = re.compile(r"Step \d+/\d+ : LABEL \"?innerloop\.")
-_BELOW_STEP = re.compile(r" ---> |Remov(?:ing|ed) intermediate container ")
+_OUR_LABEL = late_pattern(r"Step \d+/\d+ : LABEL \"?innerloop\.")
+_BELOW_STEP = late_pattern(r" ---> |Remov(?:ing|ed) intermediate container ")
 
 
 def _is_of_label(line: str, is_within: bool) -> bool:

@@ -7,12 +7,12 @@ newest image, whose layers are reused when environment/ has changed.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Sequence
 
 from ..model.container import DIGEST_LABEL
 from ..util import process
 from ..util.errors import UserError
+from ..util.late_patterns import late_pattern
 from ..util.quick_dataclasses import dataclass
 from . import docker_cli
 
@@ -99,7 +99,7 @@ def push_as(image: str, names: Sequence[str], on_line: Callable[[str], None]) ->
 
 
 # The last line of a push. Source: docker's client, "TAG: digest: sha256:... size: N".
-_DIGEST = re.compile(r"digest: (sha256:[0-9a-f]{64})")
+_DIGEST = late_pattern(r"digest: (sha256:[0-9a-f]{64})")
 
 
 def _run(argv: Sequence[str], on_line: Callable[[str], None], name: str) -> None:

@@ -12,18 +12,16 @@ from __future__ import annotations
 import json
 import os
 import re
-import socket
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ..model.build_context import BuildContext
 from ..model.container import BASES_LABEL
-from ..model.dockerfiles.dockerfile import Dockerfile, images_of
 from ..util import regular_files
 from ..util.digests import digest_of, sha256
 from ..workspace.loader import LARGEST, as_context, files_below, ignored_in
-from . import engine
+from . import image_bases
 
 FILES = "innerloop.files"  # on an image: {"Dockerfile": checksum, ...} as JSON
 CONFIGURATION = "innerloop.configuration"  # on a dev container: {"containerEnv": checksum, ...}
@@ -64,29 +62,6 @@ def files_label(context: Path | BuildContext) -> dict[str, str]:
     return {FILES: text} if len(text) < _MOST else {}
 
 
-def bases_label(dockerfile: Dockerfile, target: str | None) -> dict[str, str]:
-    """The label with the ids of the images that a build starts or copies from.
-
-    They are known if this machine has them before. An image of another machine has other ids, which
-    say nothing here, so the machine's name is kept with them.
-    """
-    ids = engine.image_ids(images_of(dockerfile, target))
-    value = {"machine": socket.gethostname(), "images": ids}
-    return {BASES_LABEL: json.dumps(value, separators=(",", ":"))} if ids else {}
-
-
-def changed_bases(label: str) -> list[str]:
-    """The images that have another id than when the image with this label was built."""
-    try:
-        value = json.loads(label or "{}")
-        is_here = value.get("machine") == socket.gethostname()
-        before = {str(name): str(id_) for name, id_ in value.get("images", {}).items()}
-    except (ValueError, AttributeError):
-        return []
-    now = engine.image_ids(before) if is_here else {}
-    return [name for name, id_ in before.items() if now.get(name, id_) != id_]
-
-
 def configuration_label(configuration: Mapping[str, Any]) -> str:
     return json.dumps(_keys(configuration), sort_keys=True, separators=(",", ":"))
 
@@ -110,7 +85,7 @@ def of_labels(
     One phrase per change; `name` is the path of devcontainer.json for these phrases.
     """
     changes = _changes(_loads(labels.get(FILES)), files_of(environment), as_context(environment))
-    bases = changed_bases(labels.get(BASES_LABEL, ""))
+    bases = image_bases.changed_bases(labels.get(BASES_LABEL, ""))
     changes += [f"the base image {base} changed" for base in bases]
     return [*changes, *of_configuration(labels, configuration, name)]
 

@@ -9,24 +9,26 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..model.experiment import Experiment
 from ..model.paths import QUEUED
 from ..util import change_folder, files, process, process_identity
 from ..util.errors import UserError
+from ..util.late_patterns import late_pattern
 from ..util.process_identity import ProcessIdentity
 from ..util.quick_dataclasses import dataclass
 
+if TYPE_CHECKING:
+    from ..model.experiment import Experiment
+
 FOLDER = ".innerloop/running"
 
-_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,200}")
-_WORD = re.compile(r"[\w .,/-]{1,200}")
+_ID = late_pattern(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,200}")
+_WORD = late_pattern(r"[\w .,/-]{1,200}")
 _LARGEST = 20_000
 
 

@@ -20,9 +20,8 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..model.run import Ordered, Request, Run
 from ..util import console, files, json_records, process_identity
 from ..util.clock import now
 from ..util.errors import UserError
@@ -30,13 +29,20 @@ from ..util.printable import unicode_tree
 from ..util.process_identity import ProcessIdentity
 from ..util.quick_dataclasses import dataclass
 from ..util.redaction import Redaction
-from . import run_inputs, tee
+from . import tee
 from .system_recorder import Source, SystemRecorder
+
+if TYPE_CHECKING:
+    from ..model.run import Ordered, Request, Run
 
 FOLDER = ".run"
 RECORD = f"{FOLDER}/run.json"
 LOG = f"{FOLDER}/log.txt"
 PATCH = f"{FOLDER}/changes.patch"
+
+
+# The shortest time from the request for a container to its program's first instruction, in seconds.
+_LEAST_OF_A_CONTAINER = 0.05
 
 
 class RunLost(Exception):
@@ -82,7 +88,9 @@ def recorded(run: Run, request: Request) -> Iterator[Ending]:
     except BaseException:
         _leave_nothing(folder)
         raise
-    code = _Background(lambda: _record_code(run, folder, record))
+    # A container takes longer than this to start its program, which then does not wait for this Python.
+    pause = _LEAST_OF_A_CONTAINER if request.engine_container is not None else 0.0
+    code = _Background(lambda: _record_code(run, folder, record), pause)
     system = SystemRecorder(folder, request.gpu)
     ending = Ending(lambda program: record.add(program=program.json()), system.start)
     began = time.monotonic()
@@ -213,7 +221,7 @@ def text_of(record: dict[str, Any]) -> str:
 
 
 def _record_code(run: Run, folder: Path, record: _Record) -> None:
-    from . import git_state  # here, in its thread: the program starts meanwhile
+    from . import git_state, run_inputs  # here, in its thread: the program starts meanwhile
 
     root = Path(run.workspace.root)
     record.add(data=record.redaction.tree(run_inputs.data_of(run.data)))
@@ -232,6 +240,8 @@ def _record_code(run: Run, folder: Path, record: _Record) -> None:
 
 
 def _record_packages(root: Path, run: Run, folder: Path) -> None:
+    from . import run_inputs
+
     if packages := run_inputs.packages_of(root, run.environment):
         text = run_inputs.text_of(packages)
         with suppress(UserError):
@@ -284,15 +294,21 @@ def waiting(run: Run, request: Request, *, kind: str = "", folder: str = "") -> 
 
 
 class _Background:
-    """Work in a thread, so that the run's start does not wait for it."""
+    """Work in a thread, so that the run's start does not wait for it.
 
-    def __init__(self, work: Callable[[], None]) -> None:
+    It begins after a `pause` in seconds, or when it is waited for.
+    """
+
+    def __init__(self, work: Callable[[], None], pause: float) -> None:
         self._work = work
+        self._pause = pause
+        self._is_waited_for = threading.Event()
         self._error: Exception | None = None
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
     def _run(self) -> None:
+        self._is_waited_for.wait(self._pause)
         try:
             self._work()
         except (UserError, OSError) as error:
@@ -300,5 +316,6 @@ class _Background:
 
     def wait(self) -> Exception | None:
         """The error that ended the work, once it has ended."""
+        self._is_waited_for.set()
         self._thread.join(60)
         return self._error

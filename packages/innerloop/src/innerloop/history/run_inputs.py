@@ -18,17 +18,20 @@ from ..model.environment import ResolvedEnvironment
 from ..model.environment_lock import EnvironmentLock
 from ..util import regular_files
 from ..util.errors import UserError
+from ..util.late_patterns import late_pattern
 
 PACKAGES = ".run/packages.txt"
 # Data of more files, or that takes longer to look at (in seconds), is recorded without its size.
 MOST_FILES, LONGEST = 50_000, 2.0
-_PIN = re.compile(r"^([A-Za-z0-9][\w.-]*)(?:\[[^\]]*\])?\s*===?\s*([^\s;\\#]+)", re.MULTILINE)
+_PIN = late_pattern(r"^([A-Za-z0-9][\w.-]*)(?:\[[^\]]*\])?\s*===?\s*([^\s;\\#]+)", re.MULTILINE)
 # A package of uv.lock and pylock.toml, and the file of a package of conda in pixi.lock.
-_TABLE = re.compile(r'^\[\[packages?\]\]\nname = "([^"\n]+)"\nversion = "([^"\n]+)"', re.MULTILINE)
-_CONDA = re.compile(
+_TABLE = late_pattern(
+    r'^\[\[packages?\]\]\nname = "([^"\n]+)"\nversion = "([^"\n]+)"', re.MULTILINE
+)
+_CONDA = late_pattern(
     r"^- conda: \S*/([A-Za-z0-9_.-]+)-([^-/\s]+)-[^-/\s]+\.(?:conda|tar\.bz2)$", re.MULTILINE
 )
-_OTHER_FILE = re.compile(r"^-r\s*(\S+)", re.MULTILINE)
+_OTHER_FILE = late_pattern(r"^-r\s*(\S+)", re.MULTILINE)
 
 
 def packages_of(root: Path, environment: ResolvedEnvironment) -> dict[str, str]:

@@ -21,7 +21,6 @@ from ..util import files, load
 from ..util.errors import UserError
 from ..util.load import Load
 from ..util.quick_dataclasses import dataclass
-from . import system_metrics
 
 if TYPE_CHECKING:
     from ..util.gpu_load import GpuLoad, GpuReader
@@ -83,6 +82,8 @@ class SystemRecorder:
                         continue
                     gpus = _gpu_reader() if self.gpu.use else None
                     sampler = Sampler(source, gpus, self.gpu.devices)
+                    from . import system_metrics  # here: most runs end before the first sample
+
                     with files.open_log(self.folder / system_metrics.PATH) as log:
                         self._follow(sampler, log, began)
                     return

@@ -24,7 +24,7 @@ from ..model.workspace import Workspace
 from ..util import files, network, process
 from ..util.cache_folder import cache_folder
 from ..util.errors import UserError
-from . import container_files, dev_container, process_gpus
+from . import container_files, dev_container, mount_points, process_gpus
 
 name = "apptainer"
 
@@ -176,7 +176,7 @@ def submit(run: Run, request: Request) -> int:
     container = request.container
     assert container is not None and container.starter is not None
     with (
-        container_files.mount_points(run, request),
+        mount_points.mount_points(run, request),
         files.temporary_folder("innerloop-run-") as scratch,
     ):
         starter = container.starter.with_workdir(str(scratch))

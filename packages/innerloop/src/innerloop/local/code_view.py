@@ -19,7 +19,7 @@ from contextlib import suppress
 from dataclasses import field, replace
 from pathlib import Path
 
-from ..model.paths import is_within
+from ..model.paths import BESIDE, is_within
 from ..model.run import Run
 from ..util import files, user_shell
 from ..util.errors import UserError
@@ -27,7 +27,6 @@ from ..util.quick_dataclasses import dataclass
 from ..workspace import text_links
 from . import tool_environments
 
-BESIDE = "beside-outputs"
 OUTPUTS = "outputs"
 _BYTECODE = "__pycache__"
 # PDM writes the path of the interpreter of an environment there: that of the person is another one.

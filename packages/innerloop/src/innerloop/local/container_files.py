@@ -9,14 +9,10 @@ from __future__ import annotations
 import os
 import posixpath
 import shlex
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from ..docker import container_context, container_user
-from ..history import in_flight, recorder
 from ..model import link_mounts
 from ..model.container import (
     EXPERIMENT_LABEL,
@@ -24,16 +20,20 @@ from ..model.container import (
     WORKSPACE_LABEL,
     ContainerContext,
     Mount,
-    image_name_part,
 )
 from ..model.experiment import Link
 from ..model.folder_contents import count_links, listed
 from ..model.paths import is_within
 from ..model.run import Request, Run
-from ..util import console, files
 from ..util.errors import UserError
 from ..util.quick_dataclasses import dataclass
 from . import code_view, import_hook, tool_environments
+from .mount_points import (
+    code_folders,
+    is_environment,
+    path_in_container,
+    path_on_host,
+)
 from .resolve_command import ResolvedCommand, resolve
 
 # Environments of tools are kept by this name; the image's content is the same without an engine.
@@ -146,10 +146,6 @@ def links_outside(links: Sequence[Link]) -> list[UserError]:
     ]
 
 
-def container_name(run: Run) -> str:
-    return f"innerloop-{image_name_part(run.experiment.slug)}-{run.id}"
-
-
 def labels(run: Run) -> dict[str, str]:
     return {
         WORKSPACE_LABEL: run.workspace.identity,
@@ -192,118 +188,6 @@ def cwd_of(run: Run, root: str) -> str:
     return path_in_container(run, run.code_place, root, "code")
 
 
-@contextmanager
-def mount_points(run: Run, request: Request) -> Iterator[None]:
-    """Within, what the request mounts has its places, and the view of the code exists."""
-    since = time.time()
-    has_view = any(mount.view for mount in request.mounts)
-    folder = Path(run.workspace.root, run.work)
-    points = _Points(code_view.View(folder, run.code) if has_view else None)
-    is_lost = False
-    try:
-        points = _make_mount_points(run, request)
-        yield
-    except recorder.RunLost:
-        is_lost = True  # it may go on, and works in its folders
-        raise
-    finally:
-        if not is_lost:
-            _remove_mount_points(run, points, since)
-
-
-@dataclass(frozen=True, slots=True)
-class _Points:
-    """Where something is mounted: a view of the code, and empty folders that were made for it."""
-
-    view: code_view.View | None = None
-    folders: tuple[Path, ...] = ()
-
-
-def _make_mount_points(run: Run, request: Request) -> _Points:
-    """Create them as this user before Docker creates them as root."""
-    root = Path(run.workspace.root)
-    mounts = request.mounts
-    for mount in mounts:
-        if _is_environment(mount) and not mount.is_for_plain:
-            files.make_folder(_environment_on_disk(root, mount))
-    code = next((mount for mount in mounts if mount.view), None)
-    if not run.in_place:
-        files.make_folder(root / run.outputs)
-    if code is not None and run.code is not None:
-        return _Points(_make_view(run, run.code, code, mounts))
-    made = _make_environment_points(run, mounts)
-    if run.in_place:
-        return _Points(folders=made)
-    if run.code is None or run.code_is_file:
-        files.make_folder(root / run.work / "outputs")
-        if run.code is not None:
-            files.write_text(root / run.work / os.path.basename(run.code), "")
-    elif not (outputs := Path(run.code) / "outputs").exists():
-        made = (*made, files.make_folder(outputs))
-    return _Points(folders=made)
-
-
-def _make_view(run: Run, code: str, mount: Mount, mounts: Sequence[Mount]) -> code_view.View:
-    """The view with a place for each of its parts, and for what else is mounted directly into it."""
-    inner = [m for m in mounts if posixpath.dirname(m.target) == mount.target]
-    names = {posixpath.basename(m.target) for m in inner}
-    is_file = {name: os.path.isfile(os.path.join(code, name)) for name in {*mount.parts, *names}}
-    texts = code_view.texts_of(run)
-    is_file = {name: value for name, value in is_file.items() if name not in texts}
-    found = code_view.entries_of(code, environments=is_file, texts=texts)
-    foreign = tuple(sorted(name for name in is_file if is_file[name]))
-    entries = replace(found, folders=(), foreign=foreign)
-    absent = {posixpath.basename(m.target) for m in inner if m.is_for_plain}
-    points = [name for name in is_file if not is_file[name] and name not in absent]
-    return code_view.make_for_container(code, Path(run.workspace.root, run.work), entries, points)
-
-
-def _make_environment_points(run: Run, mounts: Sequence[Mount]) -> tuple[Path, ...]:
-    """Empty folders in the code, for environments that are mounted there; those that were made."""
-    made = []
-    for host, target in _folders(run):
-        for mount in mounts:
-            if _is_environment(mount) and posixpath.dirname(mount.target) == target:
-                folder = Path(host, posixpath.basename(mount.target))
-                if not folder.exists():
-                    made.append(files.make_folder(folder))
-    return tuple(made)
-
-
-def _remove_mount_points(run: Run, points: _Points, since: float) -> None:
-    root = Path(run.workspace.root)
-    try:
-        if points.view is not None:
-            code_view.close(points.view, root / run.outputs, since)
-        elif not run.in_place and not run.has_code_folder:
-            remove_scratch(run.workspace.root, run.work, run.outputs, run.code)
-    except (UserError, OSError) as error:  # the exit code is the program's all the same
-        console.say(f"{run.work} is not removed: {error}")
-    # A folder that is a place for a mount in another container stays: there it would disappear.
-    others = [value for value in in_flight.read_all(root) if value.id != run.id]
-    if not any(value.experiment == run.experiment.name for value in others):
-        for folder in points.folders:
-            files.remove_if_empty(folder)
-
-
-def remove_scratch(root: str, work: str, outputs: str, code: str | None = None) -> None:
-    """Remove a run's scratch folder; all paths are relative to the workspace's `root`.
-
-    Files that the program wrote there beside ./outputs, which Azure ML would not keep, move to
-    `beside-outputs` in the run's folder. `code` is the job's one file, which is mounted there.
-    """
-    folder = Path(root, work)
-    if code is not None:
-        files.remove(folder / os.path.basename(code))
-    files.remove_if_empty(folder / "outputs")
-    for path in list(folder.iterdir()) if folder.is_dir() else []:
-        is_folder = path.is_dir() and not path.is_symlink()
-        for written in code_view.kept_folder(path) if is_folder else [path]:
-            files.move_into(written, Path(root, outputs) / code_view.BESIDE)
-    files.remove_if_empty(folder)
-    files.remove_if_empty(folder.parent)
-
-
 def _mounts(run: Run, cwd: str, root: str, targets: Mapping[str, str]) -> list[Mount]:
     """The bind mounts, each folder before those that are mounted into it."""
     host = run.workspace.root
@@ -311,7 +195,7 @@ def _mounts(run: Run, cwd: str, root: str, targets: Mapping[str, str]) -> list[M
     if run.has_code_folder:
         mounts.append(Mount(str(run.code), cwd))  # a view of it, once all mounts are known
     else:
-        mounts.append(Mount(_join(host, run.work), cwd))
+        mounts.append(Mount(path_on_host(host, run.work), cwd))
         if run.code is not None:
             mounts.append(Mount(run.code, posixpath.join(cwd, os.path.basename(run.code))))
     for link in run.links:
@@ -319,12 +203,12 @@ def _mounts(run: Run, cwd: str, root: str, targets: Mapping[str, str]) -> list[M
             continue  # reported by the caller
         target = posixpath.normpath(posixpath.join(root, link.target))
         if not any(mount.target == target for mount in mounts):
-            mounts.append(Mount(_join(host, link.target), target))
+            mounts.append(Mount(path_on_host(host, link.target), target))
     for path, source in code_view.texts_of(run).items():
         if not (run.in_place and os.path.isdir(source)):  # where it would be on a text file
             mounts.append(Mount(source, posixpath.join(cwd, path)))
     if not run.in_place:
-        mounts.append(Mount(_join(host, run.outputs), posixpath.join(cwd, "outputs")))
+        mounts.append(Mount(path_on_host(host, run.outputs), posixpath.join(cwd, "outputs")))
     for name, path in run.data.items():
         if not any(mount.target == targets[name] for mount in mounts):
             inputs = {input_ for input_, target in targets.items() if target == targets[name]}
@@ -334,7 +218,7 @@ def _mounts(run: Run, cwd: str, root: str, targets: Mapping[str, str]) -> list[M
     if not any(mount.view for mount in mounts):
         return mounts
     created = {f"{cwd}/{name}" for name in tool_environments.created_by(_own_command(run))}
-    return [replace(m, is_for_plain=m.target in created and _is_environment(m)) for m in mounts]
+    return [replace(m, is_for_plain=m.target in created and is_environment(m)) for m in mounts]
 
 
 def _own_command(run: Run) -> str:
@@ -347,27 +231,14 @@ def _code_view(run: Run, code: Mount, mounts: Sequence[Mount]) -> Mount:
     if code.source != run.code:
         return code
     taken = {m.target for m in mounts if posixpath.dirname(m.target) == code.target}
-    names = [posixpath.basename(m.target) for m in mounts if _is_environment(m)]
+    names = [posixpath.basename(m.target) for m in mounts if is_environment(m)]
     entries = code_view.for_container(run, names)
     if entries is None:
         return code
     wanted = (*entries.parts, *entries.foreign)
     parts = [name for name in wanted if f"{code.target}/{name}" not in taken]
-    view = _join(run.workspace.root, run.work)
+    view = path_on_host(run.workspace.root, run.work)
     return replace(code, view=view, parts=tuple(parts))
-
-
-def _folders(run: Run) -> list[tuple[str, str]]:
-    """The folders of code that a container sees, each with its path there: the outer ones first."""
-    root = posixpath.join("/workspaces", run.workspace.name)
-    pairs = []
-    for link in run.links:
-        source = _join(run.workspace.root, link.target)
-        if link.is_inside and os.path.isdir(source):
-            pairs.append((source, posixpath.normpath(posixpath.join(root, link.target))))
-    if run.has_code_folder and run.code is not None and run.code_place is not None:
-        pairs.append((run.code, path_in_container(run, run.code_place, root, "code")))
-    return list(dict.fromkeys(pairs))
 
 
 def _environments(run: Run, mounts: Sequence[Mount]) -> list[Mount]:
@@ -375,7 +246,7 @@ def _environments(run: Run, mounts: Sequence[Mount]) -> list[Mount]:
     found = []
     taken = {mount.target for mount in mounts}
     command = _own_command(run)
-    for host, target in _folders(run):
+    for host, target in code_folders(run):
         where = "" if host == run.code else target
         own = tool_environments.folder_of(run, _KEPT_AS, where)
         for environment in tool_environments.names_in(host, command if host == run.code else ""):
@@ -384,38 +255,9 @@ def _environments(run: Run, mounts: Sequence[Mount]) -> list[Mount]:
             # In place, the engine would follow the link.
             if there not in taken and not (is_link and run.in_place):
                 taken.add(there)
-                found.append(Mount(_join(run.workspace.root, f"{own}/{environment}"), there))
+                found.append(Mount(path_on_host(run.workspace.root, f"{own}/{environment}"), there))
     return found
-
-
-def _is_environment(mount: Mount) -> bool:
-    return f"/{tool_environments.FOLDER}/" in mount.source.replace("\\", "/")
-
-
-def _environment_on_disk(root: Path, mount: Mount) -> Path:
-    """The folder of an environment's mount as this process reaches it."""
-    path = mount.source.replace("\\", "/").rpartition(f"/{tool_environments.FOLDER}/")[2]
-    return root.joinpath(*tool_environments.FOLDER.split("/"), *path.split("/"))
 
 
 def _target(run: Run, name: str, path: str, root: str) -> str:
     return path_in_container(run, path, root, f"inputs/{name}")
-
-
-def path_in_container(run: Run, path: str, root: str, otherwise: str) -> str:
-    """A path of this machine as the container has it.
-
-    A path inside the workspace keeps its position below `root`, any other appears below
-    /mnt/`otherwise`.
-    """
-    try:
-        relative = os.path.relpath(path, run.workspace.root).replace("\\", "/")
-    except ValueError:  # another drive, on Windows
-        relative = ".."
-    if relative == ".." or relative.startswith("../") or os.path.isabs(relative):
-        return f"/mnt/{otherwise}/{posixpath.basename(path.replace(chr(92), '/'))}"
-    return posixpath.normpath(posixpath.join(root, relative))
-
-
-def _join(host: str, relative: str) -> str:
-    return os.path.normpath(os.path.join(host, *relative.split("/")))

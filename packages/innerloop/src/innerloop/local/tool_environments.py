@@ -9,16 +9,15 @@ next run in the same image, and `loop clean environments` removes them.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 
+from ..model.paths import OWN_ENVIRONMENTS as FOLDER
 from ..model.run import Run
 from ..util.digests import sha256
-
-FOLDER = ".innerloop/environments"
+from ..util.late_patterns import late_pattern
 
 # Files of a project, and the folder beside them where its tool keeps the environment.
 _LOCKS: Mapping[str, str] = {
@@ -32,15 +31,15 @@ _LOCKS: Mapping[str, str] = {
     "pixi.lock": ".pixi",
 }
 _NAMES = (".venv", ".pixi", "__pypackages__")
-_TOOLS = re.compile(r"(?<![\w./-])(uv|uvx|poetry|pdm|pipenv|hatch|rye|pixi)(?![\w./-])")
+_TOOLS = late_pattern(r"(?<![\w./-])(uv|uvx|poetry|pdm|pipenv|hatch|rye|pixi)(?![\w./-])")
 # `python -m venv X`, `virtualenv X`, `uv venv X`: what follows, up to the end of the command.
-_MAKES = re.compile(
+_MAKES = late_pattern(
     r"(?:-m[ \t]+(?:venv|virtualenv)|(?<![\w./-])(?:virtualenv|(uv)[ \t]+venv))"
     r"((?:[ \t]|\\\n)(?:\\\n|[^;&|()<>\n])*)?(?![\w./-])"
 )
-_NAME = re.compile(r"(?:\./)?([\w.][\w.-]*)/?")
+_NAME = late_pattern(r"(?:\./)?([\w.][\w.-]*)/?")
 # Their options that have a value.
-_WITH_VALUE = re.compile(
+_WITH_VALUE = late_pattern(
     "-[pif]|--(python|prompt|seeder|creator|activators|app-data|pip|setuptools|link-mode"
     "|(default-|extra-)?index(-url)?|find-links|cache-dir|directory|project|config-file"
     "|exclude-newer|python-preference)"

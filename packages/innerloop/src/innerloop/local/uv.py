@@ -14,12 +14,13 @@ from ..model.environment_lock import EnvironmentLock
 from ..util import locked_environments, network, process, uv_installer, venvs
 from ..util.cache_folder import cache_folder
 from ..util.errors import UserError
+from ..util.late_patterns import late_pattern
 from ..util.network import Network
 from ..util.progress import Progress
 from ..util.venvs import OwnInstaller
 
 _TAIL = 15
-_OFFLINE = re.compile(
+_OFFLINE = late_pattern(
     r"dns error|failed to lookup|connection refused|connect error|operation timed out|unreachable"
     r"|error sending request|network connectivity is disabled|invalid peer certificate",
     re.IGNORECASE,

@@ -23,6 +23,7 @@ from ..model.workspace import Workspace
 from ..util import files, locked_environments, process, venvs
 from ..util.digests import sha256
 from ..util.errors import UserError
+from ..util.late_patterns import late_pattern
 from ..util.network import Network
 from ..util.quick_dataclasses import dataclass
 from ..workspace import requirement_files
@@ -30,7 +31,7 @@ from ..workspace.loader import WorkspaceFiles
 from . import uv
 
 # Python's own images: python, python:3.11-slim-bookworm, docker.io/library/python:3 ...
-_OFFICIAL = re.compile(
+_OFFICIAL = late_pattern(
     r"(?:docker\.io/)?(?:library/)?python(?::(?:(?P<version>3\.\d+)(?:[.-].*)?|[^/]*))?"
 )
 

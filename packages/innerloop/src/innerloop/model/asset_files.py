@@ -16,6 +16,7 @@ from dataclasses import field
 from typing import Literal
 
 from ..util.errors import UserError
+from ..util.late_patterns import late_pattern
 from ..util.position import Position
 from ..util.quick_dataclasses import dataclass
 from ..util.yaml_text import YamlText
@@ -23,13 +24,13 @@ from .jobs.file_kind import describe_file, is_component
 
 AssetKind = Literal["environment", "data", "model", "component"]
 
-_REFERENCE = re.compile(
+_REFERENCE = late_pattern(
     r"azureml:(?P<name>[^:@/\s]+)"
     r"(?:(?::(?P<version>[^:@/\s]+)|@(?P<label>[^:@/\s]+))(?P<inner>/.*)?)?"
 )
 # Labels that Azure ML keeps itself; what another one names, only the service knows.
 _OF_NEWEST = ("", "latest", "default")
-_SCHEMA = re.compile(r"/(?P<name>\w+)\.schema\.json$", re.IGNORECASE)
+_SCHEMA = late_pattern(r"/(?P<name>\w+)\.schema\.json$", re.IGNORECASE)
 _DESCRIBED: dict[str, AssetKind] = {
     "an Azure ML environment": "environment",
     "Azure ML data": "data",

@@ -12,6 +12,7 @@ from dataclasses import field, replace
 from typing import Literal, Protocol, get_args
 
 from ..util.errors import UserError
+from ..util.late_patterns import late_pattern
 from ..util.quick_dataclasses import dataclass
 from .host_paths import Bind, to_host
 
@@ -289,7 +290,7 @@ class ContainerContext:
 
 
 # As engines accept it; an option of theirs begins with "-".
-_IMAGE_NAME = re.compile(r"[A-Za-z0-9][\w.:/@+-]{0,1000}", re.ASCII)
+_IMAGE_NAME = late_pattern(r"[A-Za-z0-9][\w.:/@+-]{0,1000}", re.ASCII)
 
 
 def is_image_name(text: str) -> bool:

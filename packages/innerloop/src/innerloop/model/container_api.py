@@ -12,13 +12,14 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from ..util.late_patterns import late_pattern
 from .container import APART, ContainerSpec, run_argv
 
 Body = dict[str, Any]
 
 _UNITS = {unit: 1024**power for power, unit in enumerate("bkmgtp")}
 # Names of capabilities without their prefix.
-_CAPABILITY = re.compile(r"(?:CAP_)?([A-Z_]{3,40})")
+_CAPABILITY = late_pattern(r"(?:CAP_)?([A-Z_]{3,40})")
 
 
 class _NotUnderstood(Exception):

@@ -13,6 +13,7 @@ import posixpath
 import re
 from collections.abc import Sequence
 
+from ..util.late_patterns import late_pattern
 from ..util.wheels import normalized, packages
 from . import requirements
 from .dockerfiles import dockerfile
@@ -22,7 +23,7 @@ from .dockerfiles.dockerfile import Dockerfile
 INDEX = "https://download.pytorch.org/whl/cpu"
 # Packages whose build must be that of torch.
 _FAMILY = ("torch", "torchaudio", "torchvision")
-_COPY = re.compile(
+_COPY = late_pattern(
     r"(?i)(?P<head>(?:[ \t]*(?:#.*)?\n)*[ \t]*(?:COPY|ADD)[ \t]+(?:--(?:chown|chmod)=\S+[ \t]+)*)"
     r"(?P<source>[\w./-]+)[ \t]+(?P<target>[\w./${}-]+)(?P<end>\s*)"
 )

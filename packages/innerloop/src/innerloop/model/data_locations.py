@@ -11,6 +11,7 @@ import re
 import shlex
 from urllib.parse import unquote, urlsplit
 
+from ..util.late_patterns import late_pattern
 from ..util.quick_dataclasses import dataclass
 
 _ASSET = re.compile(r"azureml:(?P<name>[^:@/]+)(?:[:@](?P<version>[^/]+)(?P<inner>/.*)?)?")
@@ -25,8 +26,8 @@ _DATASTORE = re.compile(
     r"azureml:(?://|/).*?datastores/(?P<name>[^/]+)(?:/paths)?(?:/(?P<path>.*))?"
 )
 _JOB = re.compile(r"azureml:(?://jobs/|/.*/jobs/)(?P<name>[^/:]+)(?P<path>.*)")
-_BLOB = re.compile(r"(?P<account>[^.@/]+)\.(?:blob|dfs)\.core\.windows\.net")
-_WINDOWS_DRIVE = re.compile(r"[a-zA-Z]:[\\/]")
+_BLOB = late_pattern(r"(?P<account>[^.@/]+)\.(?:blob|dfs)\.core\.windows\.net")
+_WINDOWS_DRIVE = late_pattern(r"[a-zA-Z]:[\\/]")
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import re
 
+from ..util.late_patterns import late_pattern
+
 # Names without a colon; each version of an editor may have more of those with one (`env:`,
 # `config:`, `command:`, `input:`, `localEnv:`). What has another name stays as it is.
 _NAMES = (
@@ -24,7 +26,7 @@ _NAMES = (
     "localWorkspaceFolder", "localWorkspaceFolderBasename", "containerWorkspaceFolder",
     "containerWorkspaceFolderBasename", "devcontainerId",
 )  # fmt: skip
-_VARIABLE = re.compile(
+_VARIABLE = late_pattern(
     rf"\$\{{(?:[^}}:]{{0,60}}:[^}}]{{0,200}}|{'|'.join(map(re.escape, _NAMES))})\}}?", re.DOTALL
 )
 

@@ -12,20 +12,21 @@ import re
 from collections.abc import Mapping
 from dataclasses import field
 
+from ..util.late_patterns import late_pattern
 from ..util.quick_dataclasses import dataclass
 from ..util.redaction import is_secret_name, secrets_in
 
 NAME = ".env"
 
-_ASSIGNMENT = re.compile(r"[ \t]*(?:export[ \t]+)?([A-Za-z_]\w*)[ \t]*=[ \t]*", re.ASCII)
-_DOUBLE = re.compile(r'"((?:[^"\\]|\\.)*)"[ \t]*(?:#[^\n]*)?(?:\n|\Z)', re.DOTALL)
-_SINGLE = re.compile(r"'((?:[^'\\]|\\.)*)'[ \t]*(?:#[^\n]*)?(?:\n|\Z)", re.DOTALL)
-_LINE = re.compile(r"[^\n]*(?:\n|\Z)")
-_REFERENCE = re.compile(r"(\\)?\$\{([A-Za-z_]\w*)(?::-([^}]*))?\}", re.ASCII)
+_ASSIGNMENT = late_pattern(r"[ \t]*(?:export[ \t]+)?([A-Za-z_]\w*)[ \t]*=[ \t]*", re.ASCII)
+_DOUBLE = late_pattern(r'"((?:[^"\\]|\\.)*)"[ \t]*(?:#[^\n]*)?(?:\n|\Z)', re.DOTALL)
+_SINGLE = late_pattern(r"'((?:[^'\\]|\\.)*)'[ \t]*(?:#[^\n]*)?(?:\n|\Z)", re.DOTALL)
+_LINE = late_pattern(r"[^\n]*(?:\n|\Z)")
+_REFERENCE = late_pattern(r"(\\)?\$\{([A-Za-z_]\w*)(?::-([^}]*))?\}", re.ASCII)
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", '"': '"', "\\": "\\", "'": "'"}
 
 # With these a container's own programs are not found, or the program's loader is another one.
-_OF_THE_MACHINE = re.compile(r"PATH|HOME|PWD|(?:LD|DYLD)_\w+")
+_OF_THE_MACHINE = late_pattern(r"PATH|HOME|PWD|(?:LD|DYLD)_\w+")
 
 
 @dataclass(frozen=True, slots=True)

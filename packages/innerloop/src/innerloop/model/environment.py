@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Literal
 from ..util.errors import UserError
 from ..util.position import Position
 from ..util.quick_dataclasses import dataclass
-from .build_context import BuildContext
-from .dockerfiles.dockerfile import Dockerfile
-from .environment_lock import EnvironmentLock
 
 if TYPE_CHECKING:
+    from .build_context import BuildContext
+    from .dockerfiles.dockerfile import Dockerfile
+    from .environment_lock import EnvironmentLock
     from .jobs.conda import CondaFile
 
 # Where an environment comes from. "lock": a lock without a Dockerfile. "registered": one that Azure
@@ -40,6 +40,8 @@ class Image:
     @property
     def counted(self) -> BuildContext:
         """The files of the context that decide about the image."""
+        from .build_context import BuildContext
+
         return self.files or BuildContext(self.context)
 
 

@@ -10,20 +10,14 @@ from __future__ import annotations
 
 import posixpath
 import re
-import sys
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from ..util.errors import UserError, join_names
-from ..util.jsonc import BOM
+from ..util.late_patterns import late_pattern
 from ..util.position import Position
 from ..util.quick_dataclasses import dataclass
 from ..util.toml_positions import position_of
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 # "asset": the YAML file of an Azure ML environment. "requirements": pip's own form.
 SourceKind = Literal[
@@ -255,8 +249,10 @@ def _python_of(kind: SourceKind, path: str, text: str, read: Read) -> str:
 
 def toml_of(text: str, path: str) -> dict[str, Any]:
     """The values of a lock or a project's file. Raises `UserError` at the line if it is no TOML."""
+    from ..util import toml_text  # here, since most environments have none
+
     try:
-        return tomllib.loads(text.removeprefix(BOM))
+        return toml_text.parse(text)
     except (ValueError, RecursionError) as error:
         found = re.search(r" \(at line (\d+), column (\d+)\)$", str(error))
         last = Position(path, max(len(text.splitlines()), 1), 1)  # "at end of document"
@@ -269,7 +265,7 @@ def toml_of(text: str, path: str) -> dict[str, Any]:
         ) from error
 
 
-_CLAUSE = re.compile(
+_CLAUSE = late_pattern(
     r"\s*(?P<op>>=|<=|==|!=|~=|>|<|\^|~)?\s*(?P<version>\d+(?:\.\d+)*)(?P<any>\.\*)?\s*"
 )
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import posixpath
+from typing import TYPE_CHECKING
 
 from ..util.quick_dataclasses import dataclass
-from .dockerfiles.dockerfile import Dockerfile, Stage
 from .experiment_paths import ExperimentPaths, default_paths
 from .naming import slug_of
 from .pytest_settings import NO_PYTEST, PytestLayout
-from .settings.settings import Settings
+
+if TYPE_CHECKING:
+    from .dockerfiles.dockerfile import Dockerfile, Stage
+    from .settings.settings import Settings
 
 # The variable that marks an experiment's own container; its value is the experiment's name.
 MARK = "INNERLOOP_EXPERIMENT"

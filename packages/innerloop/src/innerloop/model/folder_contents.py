@@ -6,10 +6,10 @@ tools), and entries that are no files.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Literal
 
+from ..util.late_patterns import late_pattern
 from ..util.quick_dataclasses import dataclass
 
 LinkState = Literal["inside", "outside", "broken", "circular"]
@@ -26,15 +26,15 @@ TOOL: dict[PointerKind, str] = {"git-lfs": "git LFS", "git-annex": "git-annex", 
 # A pointer of git LFS is a text of less than 1,024 bytes. Source: git-lfs, docs/spec.md. git-annex
 # writes "/annex/objects/KEY" into an unlocked file without content.
 LARGEST_POINTER = 1024
-_LFS = re.compile(
+_LFS = late_pattern(
     rb"version https?://(?:git-lfs\.github\.com/spec|hawser\.github\.com/spec|git-media\.io/v)/?[^\r\n]*"
     rb"\r?\n(?:ext-[^\r\n]*\r?\n)*oid [a-z0-9]+:[0-9a-f]{32,}\r?\n(?:size \d+)"
 )
-_ANNEX = re.compile(rb"/annex/objects/[^\r\n]+")
-_ANNEX_LINK = re.compile(r"(?:^|[/\\])(?:\.git[/\\](?:[^/\\]+[/\\])*)?annex[/\\]objects[/\\]")
+_ANNEX = late_pattern(rb"/annex/objects/[^\r\n]+")
+_ANNEX_LINK = late_pattern(r"(?:^|[/\\])(?:\.git[/\\](?:[^/\\]+[/\\])*)?annex[/\\]objects[/\\]")
 # Folders of every system and image: what is in them is no data, and what is mounted there would hide a
 # part of an image.
-_OF_SYSTEM = re.compile(
+_OF_SYSTEM = late_pattern(
     r"/(?:(?:bin|boot|dev|etc|lib|lib32|lib64|libx32|proc|sbin|sys|usr|var)(?:/|$)|run(?!/media/))"
 )
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import Any, Literal
 
+from ..util.late_patterns import late_pattern
 from ..util.position import Position
 from ..util.quick_dataclasses import dataclass
 
@@ -15,7 +16,7 @@ Kind = Literal["auto", "all", "none", "count", "devices"]
 # More GPUs than any machine has.
 MOST = 64
 # An index, a UUID ("GPU-3a2b..."), a MIG device ("MIG-...", "0:1").
-_DEVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/-]{0,99}", re.ASCII)
+_DEVICE = late_pattern(r"[A-Za-z0-9][A-Za-z0-9_.:/-]{0,99}", re.ASCII)
 WORDS = 'Write "auto", "all", "none", a number of GPUs, or a list of devices such as [0, 2]'
 OPTION_WORDS = (
     "Write auto, all, none, a number of GPUs, or devices: 0,2, or device=0 for a single one"

@@ -7,12 +7,15 @@ import re
 
 from ..util.errors import UserError
 from ..util.position import Position
-from .data_locations import locate
 
 # Files that exist for the duration of one command, below the workspace's root.
 SCRATCH = ".innerloop/scratch"
 # Where copies of the code of detached runs are, until they end.
 QUEUED = ".innerloop/queued"
+# Where a run's own environments are: see `local/tool_environments`.
+OWN_ENVIRONMENTS = ".innerloop/environments"
+# In a run's folder: the files that its program wrote beside ./outputs.
+BESIDE = "beside-outputs"
 
 
 def local_path(job_file: str, path: str, given: str) -> str:
@@ -22,6 +25,8 @@ def local_path(job_file: str, path: str, given: str) -> str:
     """
     if given:
         return posixpath.normpath(given.replace("\\", "/"))
+    from .data_locations import locate  # here: most who need the names need no address
+
     return locate(job_file, path).path
 
 

@@ -11,16 +11,17 @@ from collections.abc import Iterator, Mapping, Set
 from typing import Any
 
 from ..util.errors import UserError
+from ..util.late_patterns import late_pattern
 from ..util.position import Position
 from .environment_source import toml_of
 
-_HEADER = re.compile(r"(?m)^\[\[package\]\]")
-_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
-_VERSION = re.compile(r"[A-Za-z0-9.!+_-]+")
-_HASH = re.compile(r"sha(?:256|384|512):[0-9a-f]{64,128}")
+_HEADER = late_pattern(r"(?m)^\[\[package\]\]")
+_NAME = late_pattern(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
+_VERSION = late_pattern(r"[A-Za-z0-9.!+_-]+")
+_HASH = late_pattern(r"sha(?:256|384|512):[0-9a-f]{64,128}")
 # Wheels for other systems than Linux, by the last part of their names.
-_FOREIGN = re.compile(r"-(?:win32|win_\w+|macosx_[\w.]+|ios_\w+)\.whl\Z")
-_MARKER = re.compile(r"""[A-Za-z0-9_."'<>=!~() \t,|+*-]+""")
+_FOREIGN = late_pattern(r"-(?:win32|win_\w+|macosx_[\w.]+|ios_\w+)\.whl\Z")
+_MARKER = late_pattern(r"""[A-Za-z0-9_."'<>=!~() \t,|+*-]+""")
 
 
 def requirements(

@@ -10,18 +10,19 @@ import re
 from collections.abc import Iterator, Sequence
 
 from ..util.json_records import WINDOWS_DEVICES
+from ..util.late_patterns import late_pattern
 from ..util.printable import is_unicode
 
 # The longest name of a blob has 1,024 characters; the client puts a folder's name in front.
 _LONGEST = 1024 - 64
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ufffe\uffff]")
-_SUSPECT = re.compile(r"\\|\.(?:/|$)")
+_CONTROL = late_pattern(r"[\x00-\x1f\x7f-\x9f\ufffe\uffff]")
+_SUSPECT = late_pattern(r"\\|\.(?:/|$)")
 # What any name that Windows cannot have contains.
-_SUSPECT_ON_WINDOWS = re.compile(
+_SUSPECT_ON_WINDOWS = late_pattern(
     r'[<>:"|?*\\\x00-\x1f]|[ .](?:/|$)|(?:^|/)(?:con|prn|aux|nul|com[0-9]|lpt[0-9]) *(?:\.|/|$)',
     re.IGNORECASE,
 )
-_OF_WINDOWS = re.compile(r'[<>:"|?*\\\x00-\x1f]')
+_OF_WINDOWS = late_pattern(r'[<>:"|?*\\\x00-\x1f]')
 # The longest path of a file on Windows, unless long paths are turned on.
 _LONGEST_ON_WINDOWS = 200
 

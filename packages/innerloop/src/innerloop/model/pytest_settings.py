@@ -7,17 +7,11 @@ workspace's own tests. Nothing here reads the disk.
 from __future__ import annotations
 
 import shlex
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from ..util.jsonc import BOM
 from ..util.quick_dataclasses import dataclass
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 # The names of pytest's settings, in its order. The first of them are settings whatever is in them.
 # Source: pytest 9's documentation, "Configuration", and its `locate_config`.
@@ -117,7 +111,9 @@ def _parse(name: str, text: str) -> PytestSettings | None:
 
 
 def _toml(name: str, text: str) -> dict[str, Any] | None:
-    table: Any = tomllib.loads(text.removeprefix(BOM))
+    from ..util import toml_text
+
+    table: Any = toml_text.parse(text)
     if name != "pyproject.toml":
         table = table.get("pytest")
         return table if isinstance(table, dict) else None

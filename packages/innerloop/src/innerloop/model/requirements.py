@@ -15,18 +15,19 @@ from dataclasses import replace
 from typing import Literal
 
 from ..util import versions
+from ..util.late_patterns import late_pattern
 from ..util.quick_dataclasses import dataclass
 from ..util.versions import Version
 from ..util.wheels import normalized, packages
 
 # A longer line is no requirement that somebody wrote.
 _LONGEST = 1000
-_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
-_CLAUSE = re.compile(r"(===|==|~=|!=|<=|>=|<|>)\s*([A-Za-z0-9.*+!_-]+)")
-_COMMENT = re.compile(r"(?:^|\s)#.*$")
+_NAME = late_pattern(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
+_CLAUSE = late_pattern(r"(===|==|~=|!=|<=|>=|<|>)\s*([A-Za-z0-9.*+!_-]+)")
+_COMMENT = late_pattern(r"(?:^|\s)#.*$")
 # An option behind a requirement: --hash=..., --config-settings=...
-_OPTION = re.compile(r"\s--[a-z].*$")
-_REFERENCE = re.compile(
+_OPTION = late_pattern(r"\s--[a-z].*$")
+_REFERENCE = late_pattern(
     r"\s*(?:-r|-c|--requirement|--constraint)(?:\s+|=|(?=[\w.]))[\"']?(?P<path>[^\s#;\"']+)"
 )
 

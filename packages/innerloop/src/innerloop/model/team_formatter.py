@@ -7,18 +7,11 @@ Source: the documentation of pre-commit (`.pre-commit-config.yaml`), of black an
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 from ..util.errors import UserError
-from ..util.jsonc import BOM
 from ..util.quick_dataclasses import dataclass
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 FormatterKind = Literal["black", "ruff", "other", "none"]
 
@@ -125,8 +118,10 @@ def _tools(texts: Mapping[str, str]) -> dict[str, str]:
 
 
 def _toml(text: str) -> dict[str, Any]:
+    from ..util import toml_text
+
     try:
-        return tomllib.loads(text.removeprefix(BOM))
+        return toml_text.parse(text)
     except (ValueError, RecursionError):
         return {}
 

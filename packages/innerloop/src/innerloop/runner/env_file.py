@@ -7,7 +7,6 @@ command line, dry run or record.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -16,9 +15,10 @@ from ..model import env_file
 from ..model.env_file import NAME, EnvFile
 from ..model.run import Request
 from ..util import files
+from ..util.late_patterns import late_pattern
 
 # With them the engine's client would be another program, or talk to another engine.
-_OF_THE_CLIENT = re.compile(
+_OF_THE_CLIENT = late_pattern(
     r"DOCKER_(?:HOST|CONTEXT|CONFIG|CERT_PATH|TLS\w*|CLI_\w+|BUILDKIT)|BASH_(?:ENV|FUNC\w*)|ENV|IFS"
     r"|CONTAINERS?_(?:HOST|CONF\w*|CONNECTION|SSHKEY)|(?:LD|DYLD|SSH|XDG)_\w+|GODEBUG"
 )

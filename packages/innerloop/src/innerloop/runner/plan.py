@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import posixpath
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +28,7 @@ from ..util.errors import UserError, combine
 from ..workspace import folder_reader, loader, shared_code_links
 from . import content_notes, datasets, environment_resolver
 from .local_differences import notes_on
+from .started_run import new_id
 
 # No data are elsewhere.
 
@@ -169,11 +169,6 @@ def plan_command(
         test=test,
     )
     return replace(run, in_place=True)
-
-
-def new_id() -> str:
-    """A name for a run: names sort by time, and two runs in one second differ."""
-    return f"{time.strftime('%Y%m%d-%H%M%S')}-{os.urandom(2).hex()}"
 
 
 def _script(workspace: Workspace, experiment: Experiment, script: str) -> str:

@@ -12,12 +12,15 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ..local.code_view import BESIDE
-from ..model.run import Run
+from ..model.paths import BESIDE
 from ..util import user_shell
 from ..util.printable import one_line
 from ..util.quick_dataclasses import dataclass
+
+if TYPE_CHECKING:
+    from ..model.run import Run
 
 __all__ = ["BESIDE", "Before", "before", "before_in", "changes", "line", "line_of_parts"]
 

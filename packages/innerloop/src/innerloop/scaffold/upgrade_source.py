@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import sys
 import time
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,7 +20,7 @@ from pathlib import Path
 
 from .. import __version__
 from ..model.settings import settings
-from ..util import files, network, pip, process, regular_files, venvs, versions
+from ..util import files, network, pip, process, regular_files, toml_text, venvs, versions
 from ..util.cache_folder import cache_folder
 from ..util.errors import UsageError, UserError
 from ..util.quick_dataclasses import dataclass
@@ -29,11 +28,6 @@ from ..util.wheels import WHEELS
 from . import init, tool_edits, tool_wheel, upgrade_record
 from .tool_wheel import Pin
 from .workspace_template import PIN
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 SCRATCH = "upgrade"
 _OLDEST = 86_400.0  # seconds after which what a kill left in the cache is removed
@@ -66,7 +60,7 @@ def authority(root: Path) -> str:
     """The setting `ca` of a workspace whose other settings may be of another version."""
     text = files.read_text(root / "pyproject.toml") or ""
     try:
-        table = tomllib.loads(text.removeprefix("\ufeff"))
+        table = toml_text.parse(text)
     except (ValueError, RecursionError):
         return settings.of_workspace(text, "pyproject.toml").ca  # says what is wrong, and where
     for key in ("tool", "innerloop"):

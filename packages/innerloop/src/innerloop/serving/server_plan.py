@@ -40,7 +40,7 @@ from ..model.gpu import Gpu
 from ..model.paths import code_root
 from ..model.run import Request
 from ..model.workspace import Workspace
-from ..runner.plan import new_id
+from ..runner.started_run import new_id
 from ..util import console, files, ports, redaction
 from ..util.errors import UserError, combine
 from ..util.quick_dataclasses import dataclass

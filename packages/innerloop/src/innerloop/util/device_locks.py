@@ -10,7 +10,6 @@ Source: unix(7), "Abstract sockets"; proc(5), /proc/net/unix, which lists those 
 from __future__ import annotations
 
 import os
-import re
 import socket
 import sys
 import time
@@ -21,8 +20,9 @@ from typing import IO
 
 from . import files
 from .cache_folder import cache_folder
+from .late_patterns import late_pattern
 
-_PLAIN = re.compile(r"[^A-Za-z0-9_.-]")
+_PLAIN = late_pattern(r"[^A-Za-z0-9_.-]")
 _PREFIX = "innerloop-device-"
 _ADDRESSES = Path("/proc/net/unix")
 # The longest name of a lock: an address has 107 bytes.

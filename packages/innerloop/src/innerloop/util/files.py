@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import stat
 import sys
 import time
@@ -38,6 +37,7 @@ from .confined import (
     release,
 )
 from .errors import UserError
+from .late_patterns import late_pattern
 from .quick_dataclasses import dataclass
 
 __all__ = ["confine", "confining", "is_link", "is_trusted", "release"]
@@ -356,7 +356,7 @@ def _unlink(entry: Place) -> None:
         entry.unlink()
 
 
-_ASIDE = re.compile(r"\..+\.removed-[0-9a-f]{16}\Z")
+_ASIDE = late_pattern(r"\..+\.removed-[0-9a-f]{16}\Z")
 
 
 def remove_whole(folder: Path) -> None:

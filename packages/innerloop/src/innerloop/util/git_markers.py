@@ -9,11 +9,13 @@ import re
 from collections.abc import Iterator
 from typing import Literal
 
+from .late_patterns import late_pattern
+
 # Which half of a conflict: "<" of the branch that was merged into, ">" of the other one.
 Side = Literal["<", ">"]
 
-_MARKER = re.compile(r"^(?:<{7}|>{7})(?: |\r?$)", re.MULTILINE)
-_CONFLICT = re.compile(r"^<{7}(?: .*)?$.*^={7}$.*^>{7}(?: .*)?$", re.MULTILINE | re.DOTALL)
+_MARKER = late_pattern(r"^(?:<{7}|>{7})(?: |\r?$)", re.MULTILINE)
+_CONFLICT = late_pattern(r"^<{7}(?: .*)?$.*^={7}$.*^>{7}(?: .*)?$", re.MULTILINE | re.DOTALL)
 # (the part of a conflict that a line is in, the marker) -> the part that follows; " " is none.
 _NEXT = {
     ("", "<<<<<<<"): "<",

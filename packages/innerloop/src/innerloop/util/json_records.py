@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 from . import jsonc, regular_files
 from .errors import UserError
 from .json_values import Json
+from .late_patterns import late_pattern
 from .position import Position
 from .printable import is_unicode
 from .quick_dataclasses import dataclass
@@ -34,9 +35,9 @@ WINDOWS_DEVICES = frozenset(
 
 # An integer with more digits is read as a float: Python refuses those of some thousands.
 MOST_DIGITS = 300
-_MANY_DIGITS = re.compile("[0-9]{19}")
+_MANY_DIGITS = late_pattern("[0-9]{19}")
 # A string of JSON, or what programs write for a value that is no number.
-_NO_NUMBER = re.compile(
+_NO_NUMBER = late_pattern(
     r'"(?:[^"\\]|\\[\s\S]?)*(?:"|\Z)|[-+]?\b(?:nan|inf(?:inity)?)\b', re.IGNORECASE
 )
 _REQUIRED: Any = object()

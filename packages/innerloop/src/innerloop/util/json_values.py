@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-import re
 from enum import Enum
 from typing import Any, Final, Literal, TypeAlias
+
+from .late_patterns import late_pattern
 
 # Any, because a recursive alias makes every isinstance narrowing of a dict or list a cast.
 Json: TypeAlias = Any
@@ -23,7 +24,7 @@ class Absent(Enum):
 ABSENT: Final = Absent.ABSENT
 Maybe: TypeAlias = Json | Literal[Absent.ABSENT]
 
-_SURROGATE = re.compile("[\ud800-\udfff]")
+_SURROGATE = late_pattern("[\ud800-\udfff]")
 
 
 def same(one: Maybe, other: Maybe) -> bool:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from .errors import UserError
 from .json_values import Json
+from .late_patterns import late_pattern
 from .quick_dataclasses import dataclass
 
 MAX_DEPTH = 128  # far below Python's recursion limit, and far above any editor's file
@@ -99,7 +100,7 @@ class Document:
         return [self.text[a:b] for a, b in self.comment_spans(start, end)]
 
 
-_TOKEN = re.compile(
+_TOKEN = late_pattern(
     r"""[ \t\r\n]*(?:
     ("[^"\\\r\n]*(?:\\[^\r\n][^"\\\r\n]*)*")                   # 1 string
     | ([{}\[\],:])                                             # 2 punctuation

@@ -19,6 +19,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 from . import files, regular_files
 from .digests import sha256
 from .errors import UserError
+from .late_patterns import late_pattern
 from .quick_dataclasses import dataclass
 
 if TYPE_CHECKING:
@@ -166,7 +167,7 @@ def for_installer(network: Network, cache: Path, environ: Mapping[str, str]) -> 
 
 _UV_INDEXES = ("UV_INDEX", "UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL")
 _DEFAULT_INDEX = "https://pypi.org/simple"
-_PUBLIC_INDEX = re.compile(r"https?://(?:www\.)?(?:pypi\.org|pypi\.python\.org)(?:[/:]|$)")
+_PUBLIC_INDEX = late_pattern(r"https?://(?:www\.)?(?:pypi\.org|pypi\.python\.org)(?:[/:]|$)")
 
 
 def _index_order(pip: Mapping[str, tuple[str, ...]]) -> tuple[tuple[str, ...], str]:

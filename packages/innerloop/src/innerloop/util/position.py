@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import field, replace
 
+from .late_patterns import late_pattern
 from .quick_dataclasses import dataclass
 
 # A reference, a text in quotes, or a word; of a line that begins with none of them, its first sign.
-_TOKEN = re.compile(
+_TOKEN = late_pattern(
     r"""\$\{\{[^{}\n]*\}\}|"(?:[^"\\\n]|\\.)*"|'[^'\n]*'|[^\s"'\[\]{}:=,#][^\s\[\]{}:=,]*|\S"""
 )
 

@@ -13,16 +13,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TextIO, cast
 
+from .late_patterns import late_pattern
+
 # Control characters, lone surrogates, characters without width, marks and overrides of direction,
 # other line ends, and tags. The two joiners (U+200C, U+200D) stay: languages need them.
 _OTHERS = (
     "\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f"
     "\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f"
 )
-_IN_TEXT = re.compile(rf"[{_OTHERS}]|\r(?!\n)")
-_IN_LINE = re.compile(f"[{_OTHERS}\t\n\r]")
-_SURROGATES = re.compile("[\ud800-\udfff]")
-_IN_JSON = re.compile(f"[{_OTHERS}\r]")
+_IN_TEXT = late_pattern(rf"[{_OTHERS}]|\r(?!\n)")
+_IN_LINE = late_pattern(f"[{_OTHERS}\t\n\r]")
+_SURROGATES = late_pattern("[\ud800-\udfff]")
+_IN_JSON = late_pattern(f"[{_OTHERS}\r]")
 
 
 def printable(text: str) -> str:

@@ -7,7 +7,6 @@ which both count. It is written to records, so whatever is read back is checked.
 from __future__ import annotations
 
 import os
-import re
 import signal
 import sys
 import time
@@ -17,11 +16,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from . import process, windows_processes
+from .late_patterns import late_pattern
 from .quick_dataclasses import dataclass
 
 # "elsewhere": the process belongs to another machine or container, so it cannot be looked at.
 Life = Literal["alive", "dead", "elsewhere"]
-_TEXT = re.compile(r"[\x20-\x7e]{1,200}")
+_TEXT = late_pattern(r"[\x20-\x7e]{1,200}")
 
 
 @dataclass(frozen=True, slots=True)

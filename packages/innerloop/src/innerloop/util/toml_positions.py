@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from .late_patterns import late_pattern
 from .position import Position
 
 _PART = r"""(?:"(?:[^"\\\n]|\\.)*"|'[^'\n]*'|[\w-]+)"""
-_KEY = re.compile(rf"\s*({_PART}(?:\s*\.\s*{_PART})*)\s*(=|\])")
-_HEADER = re.compile(r"\s*\[\[?")
+_KEY = late_pattern(rf"\s*({_PART}(?:\s*\.\s*{_PART})*)\s*(=|\])")
+_HEADER = late_pattern(r"\s*\[\[?")
 
 
 def position_of(text: str, name: str, *keys: str) -> Position:

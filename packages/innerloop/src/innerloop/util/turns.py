@@ -6,18 +6,18 @@ turns of all users and workspaces are one queue, which nobody keeps: one ends wi
 
 from __future__ import annotations
 
-import re
 import time
 import zlib
 from collections.abc import Iterable
 
 from . import device_locks
+from .late_patterns import late_pattern
 from .quick_dataclasses import dataclass
 
 _PREFIX = "turn-"
 _BITS = 64
 _TRIES = 200
-_NAME = re.compile(r"turn-(\d{20})-([0-9a-f]{16})-([A-Za-z0-9_.-]{1,38})")
+_NAME = late_pattern(r"turn-(\d{20})-([0-9a-f]{16})-([A-Za-z0-9_.-]{1,38})")
 
 
 @dataclass(frozen=True, slots=True, order=True)

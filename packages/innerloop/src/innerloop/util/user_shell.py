@@ -10,10 +10,12 @@ import os
 import re
 import shlex
 
+from .late_patterns import late_pattern
+
 WINDOWS = os.name == "nt"
 
 # Not scripts/loop-requirements.txt, scripts/loop.cmd or a longer path.
-_LAUNCHER = re.compile(r"(?<![\w./\\-])scripts/(loop|test)(?![\w/\\-]|\.\w)")
+_LAUNCHER = late_pattern(r"(?<![\w./\\-])scripts/(loop|test)(?![\w/\\-]|\.\w)")
 
 
 def localized(text: str, *, windows: bool | None = None) -> str:

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from . import process
+from .late_patterns import late_pattern
 from .network import Network
 
 # The first with `--universal`, `--no-strip-extras` and the options that a lock's head may name.
@@ -30,9 +31,9 @@ IGNORED = (
 )
 _FALSE = ("", "0", "f", "false", "n", "no", "off")
 # What pip cannot do better.
-_FINAL = re.compile(r"(?i)hash mismatch|do not match the hashes|no space left|not enough space")
-_SIZE = re.compile(r"\s*Downloading (\S+).*?\(([\d.,]+) ?([KMG])(i?)B\)")
-_DONE = re.compile(r"\s*Downloaded (\S+)")
+_FINAL = late_pattern(r"(?i)hash mismatch|do not match the hashes|no space left|not enough space")
+_SIZE = late_pattern(r"\s*Downloading (\S+).*?\(([\d.,]+) ?([KMG])(i?)B\)")
+_DONE = late_pattern(r"\s*Downloaded (\S+)")
 
 
 def version_of(path: str) -> tuple[int, ...]:

@@ -8,15 +8,15 @@ Source: Python Packaging User Guide, "Version specifiers".
 
 from __future__ import annotations
 
-import re
 from dataclasses import field
 from typing import TypeAlias
 
+from .late_patterns import late_pattern
 from .quick_dataclasses import dataclass
 
 # No number is so long that Python refuses to read it.
 _NUMBER = "[0-9]{1,18}"
-_FORM = re.compile(
+_FORM = late_pattern(
     rf"(?:(?P<epoch>{_NUMBER})!)?(?P<release>{_NUMBER}(?:\.{_NUMBER}){{0,9}})"
     rf"(?:(?P<phase>a|b|rc)(?P<pre>{_NUMBER}))?"
     rf"(?:\.post(?P<post>{_NUMBER}))?(?:\.dev(?P<dev>{_NUMBER}))?"

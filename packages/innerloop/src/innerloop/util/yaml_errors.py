@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import re
-from typing import Any
-
-import yaml
+from typing import TYPE_CHECKING, Any
 
 from . import git_markers
 from .errors import UserError
+from .late_patterns import late_pattern
 from .position import Position
+
+# YAML takes long to import: it is imported where a text is parsed.
+if TYPE_CHECKING:
+    import yaml
 
 # More values than any job file has. Aliases of aliases expand to billions in ten lines.
 MOST_VALUES = 100_000
-NO_TEXT = re.compile("[\0\ud800-\udfff]")
+NO_TEXT = late_pattern("[\0\ud800-\udfff]")
 # Where YAML 1.1 ends a line.
-_LINE_END = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
-_TEMPLATE = re.compile(r"(?<!\$)\{\{.*?\}\}|\{%.*?%\}")
+_LINE_END = late_pattern("\r\n|[\n\r\x85\u2028\u2029]")
+_TEMPLATE = late_pattern(r"(?<!\$)\{\{.*?\}\}|\{%.*?%\}")
 
 
 def explained(error: yaml.YAMLError | ValueError, text: str, name: str) -> UserError:
@@ -76,6 +78,8 @@ def require_text(node: yaml.Node | None, name: str) -> None:
 
     No path, variable, argument or file can have them.
     """
+    import yaml
+
     todo, seen = [node], set()
     while todo:
         item = todo.pop()
@@ -105,6 +109,8 @@ def is_text(value: Any) -> bool:
 
 def _size(node: yaml.Node | None, name: str, known: dict[int, int], open_: set[int]) -> int:
     """The number of values of a node with its aliases expanded; each node is visited once."""
+    import yaml
+
     if not isinstance(node, yaml.CollectionNode):
         return 1
     if id(node) in open_:

@@ -8,19 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import field, replace
-from typing import Any
-
-import yaml
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from .errors import UserError
 from .position import Position
 from .quick_dataclasses import dataclass
 from .yaml_errors import explained, require_an_end, require_text
 
-try:
-    from yaml import CSafeLoader as _Loader
-except ImportError:  # PyYAML without libyaml
-    from yaml import SafeLoader as _Loader  # type: ignore[assignment]
+# YAML takes long to import: it is imported where a text is parsed.
+if TYPE_CHECKING:
+    import yaml
 
 Key = str | int
 
@@ -36,9 +34,17 @@ class YamlText:
     source: str = field(default="", repr=False)
     node: yaml.Node | None = field(default=None, repr=False, compare=False)
 
+    def __getstate__(self) -> list[Any]:
+        """Without the nodes: a copy composes them again when it is asked for a position."""
+        return [self.name, self.value, self.source, None]
+
+    @property
+    def _root(self) -> yaml.Node | None:
+        return _composed(self.source) if self.node is None else self.node
+
     def where(self, *path: Key) -> Position:
         """The position of a key, of a list's item, or of the nearest parent that exists."""
-        return self._position(_walk(self.node, path)[0])
+        return self._position(_walk(self._root, path)[0])
 
     def where_word(self, path: tuple[Key, ...], before: str, word: str) -> Position | None:
         """The position of a word inside a value, after the text `before`; None if it is not there."""
@@ -49,7 +55,9 @@ class YamlText:
 
     def where_value(self, *path: Key) -> Position | None:
         """The position of a scalar that is written on one line; None for any other value."""
-        node = _walk(self.node, path)[1]
+        import yaml
+
+        node = _walk(self._root, path)[1]
         if not isinstance(node, yaml.ScalarNode) or node.style in ("|", ">") or not node.value:
             return None
         position = self._position(node)
@@ -61,7 +69,9 @@ class YamlText:
         The template has `{}` for `NAME: VALUE`. A mapping that is missing is written before the key
         `before` of the mapping around it. None where the file has no simple place for it.
         """
-        node = _walk(self.node, path)[1]
+        import yaml
+
+        node = _walk(self._root, path)[1]
         if node is None or (isinstance(node, yaml.ScalarNode) and not node.value):
             return self._place_for_mapping(path, before)
         if not isinstance(node, yaml.MappingNode):
@@ -73,7 +83,9 @@ class YamlText:
         return self._line_before(node.value[0][0], "{}\n") if node.value else None
 
     def _place_for_mapping(self, path: tuple[Key, ...], before: str) -> tuple[Position, str] | None:
-        around = _walk(self.node, path[:-1])[1]
+        import yaml
+
+        around = _walk(self._root, path[:-1])[1]
         if not isinstance(around, yaml.MappingNode) or around.flow_style:
             return None
         keys = {key.value: key for key, _ in around.value}
@@ -99,6 +111,8 @@ class YamlText:
 
     def _position(self, node: yaml.Node | None) -> Position:
         """The position of a node, with its end or that of its first token."""
+        import yaml
+
         if node is None:
             return Position(self.name, 1, 1).in_text(self.source)
         start, end = node.start_mark, node.end_mark
@@ -114,7 +128,7 @@ class YamlText:
         It is the key's when the file writes the value in another way (escaped, or folded in its
         middle).
         """
-        key, node = _walk(self.node, path)
+        key, node = _walk(self._root, path)
         if node is None:
             return self._position(key)
         lines = self.source.splitlines(keepends=True)
@@ -134,14 +148,18 @@ class YamlText:
 
         (None, None) for what is in quotes, tagged, no scalar or not there.
         """
-        node = _walk(self.node, path)[1]
+        import yaml
+
+        node = _walk(self._root, path)[1]
         if not isinstance(node, yaml.ScalarNode) or node.style in ("'", '"', "|", ">"):
             return None, None
         return _value_of(node), node.value
 
     def names(self, *path: Key) -> list[tuple[Any, str, Position]]:
         """(name, its text, its position) of each key of a mapping; [] if there is none."""
-        node = _walk(self.node, path)[1] if path else self.node
+        import yaml
+
+        node = _walk(self._root, path)[1] if path else self._root
         return [
             (_value_of(key), key.value, self._position(key))
             for key, _ in (node.value if isinstance(node, yaml.MappingNode) else ())
@@ -150,7 +168,7 @@ class YamlText:
 
     def duplicates(self) -> list[tuple[Position, str]]:
         """The keys that occur twice in one mapping, each with the position of the later one."""
-        loader = _Loader(self.source)
+        loader = _loader()(self.source)
         try:
             return [
                 (self._position(key), key.value) for key in _duplicates(loader.get_single_node())
@@ -159,11 +177,31 @@ class YamlText:
             loader.dispose()
 
 
+@cache
+def _loader() -> type[yaml.SafeLoader | yaml.CSafeLoader]:
+    """The faster one; PyYAML may be without libyaml."""
+    import yaml
+
+    return getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+@cache
+def _composed(text: str) -> yaml.Node | None:
+    """The node of a text that was parsed before; None for one without a value."""
+    loader = _loader()(text)
+    try:
+        return loader.get_single_node()
+    finally:
+        loader.dispose()
+
+
 def parse(text: str, name: str) -> YamlText:
     """The parsed text. Raises `UserError` with a position for text that is not YAML."""
+    import yaml
+
     try:
         _require_flat(text, name)
-        loader = _Loader(text)
+        loader = _loader()(text)
         try:
             node = loader.get_single_node()
             require_an_end(node, name)
@@ -187,6 +225,8 @@ def refused_elsewhere(text: str, name: str) -> UserError | None:
     It knows no tab after a value and no question mark in a text within braces. A text without them
     is not parsed again.
     """
+    import yaml
+
     is_doubtful = "\t" in text or ("?" in text and ("{" in text or "[" in text))
     if not is_doubtful or len(text) > 200_000:
         return None
@@ -212,11 +252,13 @@ def _require_flat(text: str, name: str) -> None:
     libyaml's composer calls itself for each level, and the process dies where the stack ends; its
     parser does not. A short text with short lines cannot be that deep.
     """
+    import yaml
+
     is_short = len(text) < 20_000 and text.count("[") + text.count("{") < 2 * MAX_DEPTH
     if is_short and max(map(len, text.splitlines()), default=0) < 500:
         return
     depth = 0
-    for event in yaml.parse(text, _Loader):
+    for event in yaml.parse(text, _loader()):
         depth += isinstance(event, yaml.CollectionStartEvent)
         depth -= isinstance(event, yaml.CollectionEndEvent)
         if depth > MAX_DEPTH:
@@ -230,7 +272,9 @@ def _require_flat(text: str, name: str) -> None:
 
 def _value_of(node: yaml.ScalarNode) -> Any:
     """A scalar's value; its text where the tag says something that it is not."""
-    loader = _Loader("")
+    import yaml
+
+    loader = _loader()("")
     try:
         return loader.construct_document(node)
     except (yaml.YAMLError, ValueError):
@@ -253,6 +297,8 @@ def _walk(
 
 
 def _child(node: yaml.Node | None, key: Key) -> tuple[yaml.Node, yaml.Node] | None:
+    import yaml
+
     if isinstance(node, yaml.MappingNode):
         for name, value in reversed(node.value):
             if name.value == str(key):
@@ -267,6 +313,8 @@ def _position(name: str, mark: Any) -> Position:
 
 
 def _duplicates(node: yaml.Node | None) -> Iterator[yaml.Node]:
+    import yaml
+
     if isinstance(node, yaml.MappingNode):
         seen = set()
         for key, value in node.value:

@@ -7,7 +7,6 @@ number, size and time. Links are not followed. A file is parsed only if it conta
 from __future__ import annotations
 
 import os
-import re
 import time
 from collections.abc import Callable, Iterator
 from functools import lru_cache
@@ -19,6 +18,7 @@ from ..model.jobs.job import Input
 from ..model.paths import is_within
 from ..util import regular_files, yaml_text
 from ..util.errors import UserError
+from ..util.late_patterns import late_pattern
 from ..util.position import Position
 from ..util.quick_dataclasses import dataclass
 from .folder_reader import SKIPPED
@@ -36,7 +36,7 @@ SECONDS = 5.0
 _SKIPPED = SKIPPED | {"outputs", "logs", "mlruns", "site-packages"}
 # Folders of which only the files themselves are looked at.
 _SHALLOW = frozenset({"data"})
-_NAMED = re.compile(rb"""(?m)^(?:["']?name["']?[ \t]*:|[ \t]*\{)""")
+_NAMED = late_pattern(rb"""(?m)^(?:["']?name["']?[ \t]*:|[ \t]*\{)""")
 
 
 @dataclass(frozen=True, slots=True)

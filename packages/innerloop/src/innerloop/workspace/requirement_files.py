@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Literal
 
 from ..util import files
+from ..util.late_patterns import late_pattern
 
 # Options whose value is another requirements file, and those whose value is a project or a folder.
 _FILES = ("-r", "--requirement", "-c", "--constraint", "--build-constraint")
 _EDITABLE = ("-e", "--editable")
 _FOLDERS = ("-f", "--find-links")
 # What decides about an editable project: its source is used where it lies.
-_METADATA = re.compile(r"pyproject\.toml|setup\.(py|cfg)|.*requirements.*\.(txt|in)|MANIFEST\.in")
+_METADATA = late_pattern(r"pyproject\.toml|setup\.(py|cfg)|.*requirements.*\.(txt|in)|MANIFEST\.in")
 # What a project's folder has beside its source, and no installation depends on.
 _SKIPPED = {
     ".git", ".hg", ".venv", "venv", "__pycache__", "node_modules", ".mypy_cache", ".pytest_cache",
@@ -94,7 +95,7 @@ def _local(requirement: str, *, is_path: bool = False) -> Iterator[str]:
         yield re.sub(r"\[[\w,\s.-]*\]$|#.*$", "", text)
 
 
-_PATH = re.compile(
+_PATH = late_pattern(
     r"\.{1,2}([/\\]|$|\[)|/|[A-Za-z]:[/\\]|[^=<>~!@ ]*[/\\][^=<>~!@]*$|.*\.(whl|zip|tar\.\w+)$"
 )
 

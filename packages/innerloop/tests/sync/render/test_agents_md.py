@@ -7,7 +7,7 @@ import shlex
 
 import pytest
 
-from innerloop.cli.main import parser_of
+from innerloop.cli.arguments import parser_of
 from innerloop.model.settings.orchestrators import Orchestrators
 from innerloop.model.settings.settings import Settings
 from innerloop.model.workspace import Workspace

@@ -5,12 +5,12 @@ Source: Dockerfile reference (FROM, ARG, ENV, USER, ONBUILD, COPY --from, RUN --
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import field
 
 from ...util import git_markers, processor
 from ...util.errors import UserError
+from ...util.late_patterns import late_pattern
 from ...util.position import Position
 from ...util.quick_dataclasses import dataclass
 from . import shell_words
@@ -257,8 +257,8 @@ def _named(stages: Iterable[Stage], name: str) -> Stage | None:
     return next((stage for stage in stages if stage.name and stage.name.lower() == lower), None)
 
 
-_NUMBER = re.compile(r"[0-9]+")
-_NAME = re.compile(r"[a-z][a-z0-9-_.]*")
+_NUMBER = late_pattern(r"[0-9]+")
+_NAME = late_pattern(r"[a-z][a-z0-9-_.]*")
 
 
 def _stage(

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 
 from ...util.errors import UserError
+from ...util.late_patterns import late_pattern
 from ...util.position import Position
 from ...util.quick_dataclasses import dataclass
 from . import shell_words
@@ -71,10 +72,10 @@ def parse_instructions(text: str, name: str) -> list[Instruction]:
 
 
 # As BuildKit has them: the white space before a comment does not matter within an instruction.
-_DIRECTIVE = re.compile(r"#\s*([a-zA-Z][a-zA-Z0-9]*)\s*=\s*(.+?)\s*$")
+_DIRECTIVE = late_pattern(r"#\s*([a-zA-Z][a-zA-Z0-9]*)\s*=\s*(.+?)\s*$")
 _DIRECTIVES = ("escape", "syntax", "check")
 _WITH_HEREDOCS = ("ADD", "COPY", "RUN")
-_HEREDOC = re.compile(r"\d*<<(?P<tabs>-?)(?P<name>[^<]*)")
+_HEREDOC = late_pattern(r"\d*<<(?P<tabs>-?)(?P<name>[^<]*)")
 
 
 class _Reader:

@@ -6,19 +6,19 @@ what runs a job's command.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
+from ...util.late_patterns import late_pattern
 from ...util.quick_dataclasses import dataclass
 from .dockerfile import Dockerfile
 from .instructions import Instruction
 
-_WRITTEN = re.compile(
+_WRITTEN = late_pattern(
     r"(?:>>?|\btee\b(?:\s+-a|\s+--append)?)\s*[\"']?\S*?(?P<file>\.bashrc|\.bash_profile|\.profile|"
     r"\.bash_login|/etc/profile\S*|/etc/bash\.bashrc|\.zshrc)(?![\w-])"
 )
-_SHELL_INIT = re.compile(r"\b(?:conda|mamba|micromamba shell)\s+init\b")
-_SETS = re.compile(r"\bactivate\b|\bPATH=|\bexport\s+\w+=|\bsource\s|(?:^|[\"'\s])\.\s+/")
+_SHELL_INIT = late_pattern(r"\b(?:conda|mamba|micromamba shell)\s+init\b")
+_SETS = late_pattern(r"\bactivate\b|\bPATH=|\bexport\s+\w+=|\bsource\s|(?:^|[\"'\s])\.\s+/")
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,11 @@ import shlex
 from collections.abc import Collection, Mapping
 
 from ...util.errors import UserError, did_you_mean
+from ...util.late_patterns import late_pattern
 from .job import Distribution, Job
 
-_OPTIONAL = re.compile(r"\$\[\[(?P<body>.*?)\]\]", re.DOTALL)
-_REFERENCE = re.compile(r"\$\{\{\s*(?P<kind>[A-Za-z_]+)\.(?P<name>[^\s{}]+?)\s*\}\}")
+_OPTIONAL = late_pattern(r"\$\[\[(?P<body>.*?)\]\]", re.DOTALL)
+_REFERENCE = late_pattern(r"\$\{\{\s*(?P<kind>[A-Za-z_]+)\.(?P<name>[^\s{}]+?)\s*\}\}")
 
 
 def command_of(

@@ -14,6 +14,7 @@ from typing import Any
 from ...util import yaml_text
 from ...util.errors import UserError
 from ...util.jsonc import BOM
+from ...util.late_patterns import late_pattern
 from ...util.position import Position
 from ...util.quick_dataclasses import dataclass
 
@@ -161,7 +162,7 @@ def requirement_lines(
     return tuple(lines), tuple(pip.constraints)
 
 
-_REFERENCE = re.compile(
+_REFERENCE = late_pattern(
     r"(?P<option>-r|-c|--requirement|--constraint)(?:\s*=\s*|\s+|(?<=-[rc]))(?P<path>\S.*)"
 )
 

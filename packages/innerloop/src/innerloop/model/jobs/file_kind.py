@@ -9,10 +9,12 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ...util.late_patterns import late_pattern
+
 Document = Mapping[Any, Any]
 
 # https://azuremlschemas.azureedge.net/latest/managedOnlineDeployment.schema.json
-_SCHEMA = re.compile(r"/(?P<name>\w+)\.schema\.json$", re.IGNORECASE)
+_SCHEMA = late_pattern(r"/(?P<name>\w+)\.schema\.json$", re.IGNORECASE)
 # Keys that make a file a job file, whatever its other keys are.
 _OF_JOBS = {"command", "trial"}
 # Keys of a job that has services and lacks its command.

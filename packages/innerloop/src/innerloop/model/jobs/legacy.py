@@ -9,6 +9,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from ...util.late_patterns import late_pattern
+
 
 def normalize_type(kind: str) -> str:
     """The job type in lower case; `sweep` for the `sweep_job` of the first previews."""
@@ -28,7 +30,7 @@ def upgrade_input(value: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 # As azure-ai-ml's `map_single_brackets_and_warn`, which rewrites it in command and sweep jobs.
-_SINGLE_BRACES = re.compile(r"(?<!\{)\{(?P<body>(?:inputs|outputs|search_space)\.[^}]*)\}(?!\})")
+_SINGLE_BRACES = late_pattern(r"(?<!\{)\{(?P<body>(?:inputs|outputs|search_space)\.[^}]*)\}(?!\})")
 
 
 def upgrade_command(command: str) -> str:

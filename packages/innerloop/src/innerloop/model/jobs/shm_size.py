@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-import re
+from ...util.late_patterns import late_pattern
 
-SHM_SIZE = re.compile(r"0*[1-9][0-9]{0,11}[bBkKmMgG]")
+SHM_SIZE = late_pattern(r"0*[1-9][0-9]{0,11}[bBkKmMgG]")

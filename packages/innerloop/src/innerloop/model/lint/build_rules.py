@@ -8,14 +8,15 @@ import shlex
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 
+from ...util.late_patterns import late_pattern
 from ...util.position import Position
 from ..dockerfiles import dockerignore
 from ..dockerfiles.dockerfile import Dockerfile, Instruction
 from .copy_sources import sources_of
 from .finding import Files, Finding
 
-_REQUIREMENTS = re.compile(r"(?:.*[/_-])?(?:requirements|constraints)[^/]*\.(?:txt|in)")
-_REFERS = re.compile(
+_REQUIREMENTS = late_pattern(r"(?:.*[/_-])?(?:requirements|constraints)[^/]*\.(?:txt|in)")
+_REFERS = late_pattern(
     r"\s*(?:-r|-c|--requirement|--constraint)(?:\s+|=|(?=[\w.]))(?P<path>[^\s#;]+)"
 )
 

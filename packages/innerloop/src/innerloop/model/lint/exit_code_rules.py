@@ -11,6 +11,7 @@ import re
 import shlex
 from collections.abc import Iterator, Sequence
 
+from ...util.late_patterns import late_pattern
 from ..jobs.job import Job
 from .finding import WARNING, Finding
 from .reference_rules import where_in_command
@@ -18,7 +19,7 @@ from .reference_rules import where_in_command
 # Programs that always end well, and say nothing of what went before.
 _ALWAYS_WELL = ("echo", "printf", "true", ":", "date", "sleep", "ls", "pwd", "wait", "env")
 # What a job is started for.
-_PROGRAM = re.compile(
+_PROGRAM = late_pattern(
     r"python[\d.]*|bash|sh|Rscript|julia|torchrun|accelerate|deepspeed|horovodrun|mpirun|papermill|"
     r"uv|poetry|pdm|pipenv|pytest|java|node|\./.+|.+\.(?:py|sh|R|jl)"
 )

@@ -9,6 +9,7 @@ from collections.abc import Generator, Iterator
 from dataclasses import replace
 
 from ...util.errors import UserError
+from ...util.late_patterns import late_pattern
 from ...util.position import Position
 from ..asset_files import AssetKind
 from ..dockerfiles import dockerfile, start_files
@@ -99,12 +100,12 @@ def is_local(path: str) -> bool:
 
 # --- the script that the command names -----------------------------------------------------------
 
-_RUNNERS = re.compile(
+_RUNNERS = late_pattern(
     r"(?:python[\d.]*|bash|sh|Rscript|julia|torchrun|accelerate|deepspeed|horovodrun|mpirun|"
     r"papermill|source|\.)"
 )
-_SCRIPT = re.compile(r"[\w./-]+\.(?:py|sh|bash|R|r|jl|ipynb)")
-_MAKES_FILES = re.compile(
+_SCRIPT = late_pattern(r"[\w./-]+\.(?:py|sh|bash|R|r|jl|ipynb)")
+_MAKES_FILES = late_pattern(
     r"\b(?:wget|curl|git|unzip|tar|cp|mv|rsync|az|azcopy|gsutil|aws|huggingface-cli|make|cmake|"
     r"jupytext|nbconvert|tee|touch|find|pushd)\b|>\s*[\w./-]+|<<"
 )
@@ -124,7 +125,7 @@ def _script(job: Job, root: str | None, files: Files) -> Iterator[Finding]:
             return
 
 
-_CHANGES_FILES = re.compile(r"\b(?:chmod|dos2unix|sed|tr|perl|install|ln)\b")
+_CHANGES_FILES = late_pattern(r"\b(?:chmod|dos2unix|sed|tr|perl|install|ln)\b")
 _SHELLS = ("bash", "sh", "dash", "zsh", "ksh", "source", ".")
 
 

@@ -6,12 +6,13 @@ import re
 from collections.abc import Iterable
 from dataclasses import replace
 
+from ...util.late_patterns import late_pattern
 from ...util.position import Position
 from ..jobs.job import Job
 from .finding import Fix
 
 # A text that is the same in YAML with and without quotes.
-_PLAIN = re.compile(r"[A-Za-z_./$][\w./@${}-]*(?::[\w./@-]+)*")
+_PLAIN = late_pattern(r"[A-Za-z_./$][\w./@${}-]*(?::[\w./@-]+)*")
 _WORDS = {"true", "false", "yes", "no", "on", "off", "null", "y", "n"}
 # The keys before which a job gets a mapping that it lacks.
 _BEFORE = ("command", "trial", "jobs")

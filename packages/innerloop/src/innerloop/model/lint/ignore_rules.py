@@ -11,6 +11,7 @@ import shlex
 from collections.abc import Iterator
 
 from ...util.errors import UserError
+from ...util.late_patterns import late_pattern
 from ...util.position import Position
 from ..dockerfiles import dockerfile
 from ..ignore_file import IgnoreRules
@@ -21,7 +22,7 @@ from .file_rules import below, is_local
 from .finding import Files, Finding, finding_of
 
 # Options and programs whose file is written: it need not be sent.
-_WRITES = re.compile(
+_WRITES = late_pattern(
     r"(?i)out|save|log|dest|dump|write|result|export|cache|ckpt|checkpoint|target|report|tee"
 )
 

@@ -7,16 +7,17 @@ from collections.abc import Iterator
 from math import isfinite
 
 from ...util.errors import close_words, did_you_mean
+from ...util.late_patterns import late_pattern
 from ..jobs.job import DATA_TYPES, LITERAL_TYPES, Job
 from .finding import INFO, Finding, mapping_of, refused
 from .fixes import other_value
 
-_KEY = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+_KEY = late_pattern(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _INPUT_MODES = ("ro_mount", "download", "direct")
 _TABLE_MODES = (*_INPUT_MODES, "eval_mount", "eval_download")
 _OUTPUT_MODES = ("rw_mount", "mount", "upload", "direct")
 # azureml:name:version or azureml:name@label
-VERSIONED = re.compile(r"azureml:[^:@/]+(?::[^:@/]+|@[^:@/]+)")
+VERSIONED = late_pattern(r"azureml:[^:@/]+(?::[^:@/]+|@[^:@/]+)")
 
 
 def check_inputs(job: Job, *, step: bool) -> Iterator[Finding]:

@@ -6,13 +6,13 @@ an error of the engine or of the operating system.
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ...util.errors import UserError
 from ...util.json_records import is_file_name
+from ...util.late_patterns import late_pattern
 from ..container import is_image_name
 from ..editor_variables import first_variable
 from ..jobs.command import substitute
@@ -32,7 +32,7 @@ RESERVED_OUTPUTS = ("beside-outputs",)
 LONGEST_OUTPUT = 100
 # Bytes of a path and of one of its parts, on Linux.
 LONGEST_PATH, LONGEST_NAME = 4000, 255
-_BAD_IN_VARIABLE = re.compile(r"[\s=\x00-\x1f\x7f-\x9f]")
+_BAD_IN_VARIABLE = late_pattern(r"[\s=\x00-\x1f\x7f-\x9f]")
 
 
 def check_machine(job: Job) -> Iterator[Finding]:

@@ -7,17 +7,18 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ...util.errors import close_words, did_you_mean
+from ...util.late_patterns import late_pattern
 from ...util.position import Position
 from ..jobs.job import Job
 from ..jobs.legacy import single_braces
 from .finding import ERROR, INFO, WARNING, Finding, Fix
 from .fixes import declared, in_place, other_name
 
-_REFERENCE = re.compile(r"\$\{\{(?P<body>[^{}]*)\}\}")
-_NAMED = re.compile(r"^(?P<kind>[A-Za-z_]+)\.(?P<name>\S+)$")
-_OPTIONAL = re.compile(r"\$\[\[.*?\]\]", re.DOTALL)
+_REFERENCE = late_pattern(r"\$\{\{(?P<body>[^{}]*)\}\}")
+_NAMED = late_pattern(r"^(?P<kind>[A-Za-z_]+)\.(?P<name>\S+)$")
+_OPTIONAL = late_pattern(r"\$\[\[.*?\]\]", re.DOTALL)
 # Spellings that Azure ML passes to the shell unchanged.
-_MISSPELT = re.compile(
+_MISSPELT = late_pattern(
     r"(?<!\$)\{\{\s*(?:inputs|outputs|search_space)\.\w+\s*\}\}"
     r"|\$?(?<!\{)\{(?:inputs|outputs|search_space)\.\w+\}(?!\})"
     r"|\$\{\{\s*\w+\.\w+\s*\}(?!\})"

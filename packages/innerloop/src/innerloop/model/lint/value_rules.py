@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ...util.errors import close_words, did_you_mean
+from ...util.late_patterns import late_pattern
 from ...util.position import Position
 from ..jobs.job import DISTRIBUTIONS as DISTRIBUTION_TYPES
 from ..jobs.job import Job
@@ -21,8 +22,8 @@ from .fixes import as_text, other_key, other_value
 from .input_rules import check_inputs
 from .machine_rules import check_machine
 
-_JOB_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,254}")
-_COMPUTE = re.compile(r"[a-zA-Z](?:[a-zA-Z0-9-]{0,30}[a-zA-Z0-9])?")
+_JOB_NAME = late_pattern(r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,254}")
+_COMPUTE = late_pattern(r"[a-zA-Z](?:[a-zA-Z0-9-]{0,30}[a-zA-Z0-9])?")
 # <your-cluster>, {{ cluster }} of a template, #{cluster}# of a pipeline of Azure DevOps
 _TEMPLATED = r"(?<!\$)\{\{\s*\w+\s*\}\}|#\{\w+\}#"
 _PLACEHOLDER = re.compile(rf"<[^<>\n/!|]{{1,60}}>|{_TEMPLATED}")

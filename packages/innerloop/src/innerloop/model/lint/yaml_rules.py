@@ -5,15 +5,15 @@ Azure ML's client reads YAML 1.1: `on` is true, `017` is 15, `12:30` is 750.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
+from ...util.late_patterns import late_pattern
 from ..jobs.job import Job
 from .finding import INFO, WARNING, Finding, mapping_of
 
 # Mappings whose names Azure ML's client accepts as text only.
 _NAMED = ("inputs", "outputs", "tags", "properties", "services", "jobs")
-_DECIMAL = re.compile(r"[-+]?(?:0|[1-9][0-9]*)")
+_DECIMAL = late_pattern(r"[-+]?(?:0|[1-9][0-9]*)")
 
 
 def check_yaml(job: Job) -> Iterator[Finding]:

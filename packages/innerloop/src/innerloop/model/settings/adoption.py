@@ -5,18 +5,11 @@ It is a table of the root's `innerloop.toml`, or `[tool.innerloop.adopted]` in p
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 from ...util.errors import UserError, did_you_mean
-from ...util.jsonc import BOM
 from ...util.position import Position
 from ...util.quick_dataclasses import dataclass
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 # The file of an adopted repository that `init --here` writes.
 FILE = "innerloop.toml"
@@ -41,8 +34,10 @@ def is_adopted(pyproject: str, own: str) -> bool:
 
 
 def _has(text: str, keys: tuple[str, ...]) -> bool:
+    from ...util import toml_text
+
     try:
-        table: Any = tomllib.loads(text.removeprefix(BOM))
+        table: Any = toml_text.parse(text)
     except (ValueError, RecursionError):
         return False
     for key in keys:

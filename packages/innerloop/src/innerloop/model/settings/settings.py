@@ -7,14 +7,12 @@ experiment's code for that experiment. The experiment's keys win.
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
 from typing import Any, get_args
 
 from ...util import git_markers
 from ...util.errors import UserError, did_you_mean
-from ...util.jsonc import BOM
 from ...util.position import Position
 from ...util.quick_dataclasses import dataclass
 from ...util.toml_positions import position_of
@@ -24,11 +22,6 @@ from ..gpu import AUTO, WORDS, GpuSetting, parse_setting
 from . import adoption, orchestrators
 from .adoption import Adoption
 from .orchestrators import Orchestrators
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,8 +290,10 @@ def _below(table: Any, keys: Sequence[str]) -> Any:
 
 
 def _parsed(text: str, name: str) -> dict[str, Any]:
+    from ...util import toml_text  # here: the values alone do not need it
+
     try:
-        table: dict[str, Any] = tomllib.loads(text.removeprefix(BOM))
+        table: dict[str, Any] = toml_text.parse(text)
     except (ValueError, RecursionError) as error:
         what = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
         place = re.search(r" \(at line (\d+), column (\d+)\)$", what)

@@ -22,7 +22,7 @@ from ...model.run_secrets import secrets_of_job
 from ...model.settings import argo_settings
 from ...model.settings.argo_settings import ArgoSetting
 from ...model.workspace import Workspace
-from ...runner.plan import new_id
+from ...runner.started_run import new_id
 from ...util import yaml_writer
 from ...util.errors import UsageError, UserError
 from ...util.quick_dataclasses import dataclass

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import field, replace
 
 from ...docker import gpu_handover
-from ...local import container_files, process_gpus
+from ...local import container_files, mount_points, process_gpus
 from ...local.resolve_command import ResolvedCommand, resolve
 from ...model import apptainer
 from ...model.apptainer import PROGRAMS, Apptainer
@@ -140,7 +140,7 @@ def _container(run: Run, site: RemoteSite, gpu: Gpu) -> Request:
         image=site.image or (run.environment.image.name if run.environment.image else ""),
         entrypoint="",
         command=container_files.command(run, resolved, is_root=user == "0:0"),
-        name=container_files.container_name(run),
+        name=mount_points.container_name(run),
         user=user,
         groups=facts.groups if user == f"{facts.uid}:{facts.gid}" and facts.uid else (),
         workdir=cwd,
@@ -176,7 +176,7 @@ def _target(run: Run, name: str, root: str, site: RemoteSite) -> str:
     data = site.data[name]
     if data.is_theirs:
         return f"/mnt/inputs/{name}/{posixpath.basename(data.path)}".rstrip("/")
-    return container_files.path_in_container(run, run.data[name], root, f"inputs/{name}")
+    return mount_points.path_in_container(run, run.data[name], root, f"inputs/{name}")
 
 
 def _process(run: Run, site: RemoteSite, gpu: Gpu) -> Request:

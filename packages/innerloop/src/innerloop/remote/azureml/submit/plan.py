@@ -17,7 +17,7 @@ from ....model.jobs.job import Job
 from ....model.jobs.pipeline import Step, default_compute, pipeline_of, swept
 from ....model.lint.finding import Finding, blocks_submission
 from ....model.paths import code_here, code_root
-from ....runner.plan import new_id
+from ....runner.started_run import new_id
 from ....util.errors import UsageError, UserError
 from ....workspace import loader
 from ....workspace.loader import WorkspaceFiles

@@ -1,0 +1,361 @@
+"""The plan of the last run of a command line, for the next one: it starts without planning again.
+
+A plan is kept for a run in a container of this machine's engine, once it has ended. It is used while
+everything that it was made of is unchanged: the words and the variables, the tool, the files of the
+workspace that were read (see `workspace/read_states`), the folders of its data, this machine's GPUs, the
+person, and the image. Anything else is planned as ever: a change is seen at the next run.
+
+An entry is in the user's cache, where no workspace can write it, and holds values of this package alone.
+It has no secret: what is masked in a log is looked for in the variables again.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import pickle
+import stat
+import sys
+import time
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .. import __version__
+from ..model.source_names import SOURCES
+from ..util.cache_folder import SETTLED_NS, file_of
+from ..util.digests import digest_of
+from ..util.errors import UserError
+from ..util.host_name import host_name
+from ..util.quick_dataclasses import dataclass
+from ..workspace import read_states
+
+if TYPE_CHECKING:
+    from ..model.container import ContainerSpec
+    from ..model.run import Request, Run
+    from .started_run import Started
+
+BACKEND = "docker"
+# The format of an entry's values.
+PICKLE = 5
+_NO_VALUE = pickle.PicklingError
+# Options after which a run is still one program in the foreground, whose plan says it all.
+_OPTIONS = {"--backend", "--file", "--gpus", "--script", "--set"}
+# Variables that differ from one start to the next and change nothing: the folder is asked for itself.
+_VOLATILE = {"_", "OLDPWD", "PWD", "SHLVL"}
+# So many command lines of a workspace are known; the newest one replaces the one of its number.
+_SLOTS = 32
+# Files of a run's code whose text is compared, and their size in bytes: see `_with_texts`.
+_MOST_TEXTS, _LARGEST_TEXT = 1000, 1_000_000
+# Folders in data that are neither code nor data: see `folder_reader`.
+_NOT_DATA = frozenset({".git", "__pycache__", ".ipynb_checkpoints", ".venv", "node_modules"})
+# A row of a file: its name, mode, size, times of the last change of its text and of itself, and number.
+_OF_A_FILE, _SIZE, _CHANGED = 6, 2, 4
+# A run that was left behind, variables of the person's own, and submodules: they change a run.
+_RUNNING, _VARIABLES, _SUBMODULES = ".innerloop/running", ".env", ".gitmodules"
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """What a command line depends on, as it was when the command began.
+
+    `asked` is who asks for what, `rows` are those of `read_states.sources`, `path` is the entry's, and
+    `began` is in nanoseconds since the epoch. `started` is the run that is ready to start, None where it
+    has to be planned.
+    """
+
+    root: Path
+    path: Path
+    asked: list[Any]
+    rows: list[read_states.Row]
+    began: int
+    started: Started | None = None
+
+
+@contextmanager
+def looked_up(root: Path, words: Sequence[str], cwd: Path) -> Iterator[Lookup | None]:
+    """`look_up` for a run that is carried out within."""
+    from ..docker import early_container
+
+    with early_container.removed_unless_taken():
+        yield look_up(root, words, cwd)
+
+
+def look_up(root: Path, words: Sequence[str], cwd: Path) -> Lookup | None:
+    """The plan of this command line. None for a command line whose plan is never kept."""
+    began = time.time_ns()
+    if sys.platform != "linux" or not _is_plain(words):
+        return None
+    try:
+        rows = read_states.sources(root, with_unread=True)
+    except (read_states.Unknown, OSError):
+        return None
+    slot = zlib.crc32("\0".join([*words, str(cwd)]).encode("utf-8", "surrogateescape")) % _SLOTS
+    lookup = Lookup(root, file_of(root, "run", f"-{slot}"), _asked(root, words, cwd), rows, began)
+    with suppress(Exception):  # an entry of any other form is none
+        return replace(lookup, started=_started(lookup))
+    return lookup
+
+
+def keep(lookup: Lookup, started: Started) -> None:
+    """Keep the plan of a run that has ended, unless something that it was made of has changed."""
+    with suppress(OSError, ValueError, TypeError, UserError, _NO_VALUE, read_states.Unknown):
+        entry = _entry(lookup, started)
+        if entry is not None:
+            from ..util import files
+
+            files.write_private(lookup.path, entry.decode("utf-8", "surrogateescape"))
+
+
+def _is_plain(words: Sequence[str]) -> bool:
+    own = words[: words.index("--")] if "--" in words else words
+    options = {word.partition("=")[0] for word in own if word.startswith("-")}
+    return options <= _OPTIONS
+
+
+def _asked(root: Path, words: Sequence[str], cwd: Path) -> list[Any]:
+    """Who asks for what, how, and where."""
+    numbers = (os.getuid(), os.getgid(), sorted(os.getgroups()))
+    variables = sorted([n, v] for n, v in os.environ.items() if n not in _VOLATILE)
+    terminals = [stream.isatty() for stream in (sys.stdin, sys.stdout) if stream is not None]
+    machine = [host_name(), *numbers, sys.version, __version__, PICKLE]
+    return [list(words), str(root), str(cwd), machine, terminals, variables]
+
+
+def _digest(value: Any) -> str:
+    return digest_of(json.dumps(value).encode("utf-8", "surrogateescape"))
+
+
+def _of_machine(root: Path, image: str, digest: str) -> list[str] | None:
+    """What the engine and this machine say; None where a run may have to do more.
+
+    `digest` is that of what the image is built from, "" for one that is not built here.
+    """
+    from ..docker import engine, image_bases, own_mounts
+    from ..util import host_gpus
+
+    if not engine.is_default() or own_mounts.own_binds() or _is_disturbed(root):
+        return None
+    asked = engine.ask(image)
+    is_current = asked.label is not None and digest in ("", asked.label)
+    if not asked.answers or not is_current or image_bases.changed_bases(asked.bases):
+        return None
+    return [repr(asked), repr(host_gpus.find())]
+
+
+def _is_disturbed(root: Path) -> bool:
+    """Whether there is something that a run looks at more closely."""
+    if os.path.lexists(root / _VARIABLES) or os.path.lexists(root / _SUBMODULES):
+        return True
+    running = root / _RUNNING
+    return os.path.lexists(running) and any(os.scandir(running))
+
+
+def _with_texts(root: Path, code: str, rows: Sequence[read_states.Row]) -> list[read_states.Row]:
+    """The rows, with a checksum of the text of each file of the code in place of its last change.
+
+    The view of the code that a container gets has links to its files, which the system counts as
+    changes of them. Raises Unknown for so many files that reading them takes longer than a plan.
+    """
+    changed: list[read_states.Row] = []
+    count = 0
+    for row in rows:
+        if len(row) == _OF_A_FILE and row[0].startswith(f"{code}/"):
+            count += 1
+            is_text = row[_SIZE] <= _LARGEST_TEXT
+            text = zlib.crc32((root / row[0]).read_bytes()) if is_text else 0
+            row = [*row[:_CHANGED], text, *row[_CHANGED + 1 :]]
+        changed.append(row)
+    if count > _MOST_TEXTS:
+        raise read_states.Unknown
+    return changed
+
+
+def _without_links(code: str, rows: Sequence[read_states.Row]) -> list[read_states.Row]:
+    """The rows, with the last change of its text alone for each file of the code."""
+    return [
+        (
+            [*row[:_CHANGED], row[_CHANGED - 1], *row[_CHANGED + 1 :]]
+            if len(row) == _OF_A_FILE and row[0].startswith(f"{code}/")
+            else row
+        )
+        for row in rows
+    ]
+
+
+def _key(lookup: Lookup, code: str, rows: Sequence[read_states.Row]) -> str:
+    return _digest([lookup.asked, *_with_texts(lookup.root, code, rows)])
+
+
+def _started(lookup: Lookup) -> Started | None:
+    """The run of an entry that is still valid, by a new ID; None without one."""
+    head, _, values = lookup.path.read_bytes().partition(b"\n")
+    entry, root = json.loads(head), lookup.root
+    if (
+        entry["key"] != _key(lookup, entry["code"], lookup.rows)
+        or entry["read"] != read_states.states(root, entry["read"])
+        or entry["seen"] != read_states.places(root, entry["seen"])
+        or entry["folders"] != {name: _folder_digest(root, name) for name in entry["folders"]}
+        or entry["sources"] != {name: _source(name) for name in entry["sources"]}
+        or entry["machine"] != _of_machine(root, entry["image"], entry["digest"])
+    ):
+        return None
+    from ..util import files
+    from .started_run import new_id
+
+    # An ID has the same length as any other, and is found wherever the plan has it: in a container's
+    # name, a label, a path.
+    id = new_id()
+    files.confine(root)
+    if entry["body"]:
+        _create_early(root, *json.loads(json.dumps(entry["body"]).replace(entry["id"], id)))
+    values = values.replace(entry["id"].encode(), id.encode())
+    run, request = _Values(io.BytesIO(values)).load()
+    if entry["has_secrets"]:
+        request = replace(request, redaction=_redaction(run, request))
+    return _of_container(run, request)
+
+
+def _of_container(run: Run, request: Request) -> Started:
+    from ..local import container_run
+    from .started_run import Started
+
+    return Started(run, request, container_run.submit)
+
+
+def _create_early(root: Path, name: str, body: dict[str, Any]) -> None:
+    """Create the run's container while the rest of its plan is read.
+
+    Of what it mounts, the folders of a run do not exist yet, and an engine looks for them.
+    """
+    from ..docker import client, early_container, engine
+    from ..util import files
+
+    socket_path = engine.own_socket()
+    if socket_path is None or not client.is_plain(os.environ):
+        return
+    mounted = [Path(mount["Source"]) for mount in body["HostConfig"].get("Mounts", ())]
+    made = [files.make_folder(path) for path in mounted if not os.path.lexists(path)]
+    early_container.begin(socket_path, name, body, made)
+
+
+def _body(container: ContainerSpec) -> list[Any] | None:
+    """The name and the engine's body for a container; None for one that the client starts."""
+    from ..model.container_api import create_body
+
+    body = create_body(container, os.environ)
+    return None if body is None else [container.name, body]
+
+
+def _redaction(run: Run, request: Request) -> Any:
+    from ..model.run_secrets import secrets_of
+    from ..util import network
+
+    return secrets_of(run, request, os.environ, network.of_machine(os.environ).urls)
+
+
+def _folder_digest(root: Path, folder: str) -> str:
+    if not (root / folder).is_dir():
+        return ""
+    return _digest(read_states.below(root, folder, unread=_NOT_DATA, with_unread=True))
+
+
+def _source(path: str) -> list[Any]:
+    """What is mounted: a file with its state, and a folder by its being there."""
+    found = read_states.state(Path(path))
+    return ["folder"] if found and stat.S_ISDIR(found[0]) else found
+
+
+def _entry(lookup: Lookup, started: Started) -> bytes | None:
+    """The bytes of an entry; None for a run whose plan is not kept."""
+    from ..util.redaction import NO_REDACTION
+    from ..workspace.loader import WorkspaceFiles
+
+    run, request, root = started.run, started.request, lookup.root
+    image = run.environment.image
+    found = read_states.consulted(root)
+    if found is None or image is None or request.container is None:
+        return None
+    if not _can_be_kept(run, request):
+        return None
+    code = os.path.relpath(run.code or "", root).replace("\\", "/")
+    rows = _without_links(code, read_states.sources(root, with_unread=True))
+    if rows != _without_links(code, lookup.rows):
+        return None
+    folders = {*WorkspaceFiles.searched, *run.data.values()}
+    for folder in folders:
+        rows += read_states.below(root, folder, unread=_NOT_DATA) or [[folder]]
+    read = read_states.states(root, sorted({*found[0], *folders}))
+    # Below src/ a run makes places for its mounts, and what else is there has a row.
+    seen = {place for place in found[1] if place.split("/")[0] != SOURCES}
+    if read_states.newest_change(root, rows, read, seen) > lookup.began - SETTLED_NS:
+        return None
+    if (machine := _of_machine(root, image.name, image.digest)) is None:
+        return None
+    mounted = [mount.source for mount in request.mounts if run.id not in mount.source]
+    head = {
+        "code": code,
+        "key": _key(lookup, code, lookup.rows),
+        "read": read,
+        "seen": read_states.places(root, sorted(found[1])),
+        "folders": {folder: _folder_digest(root, folder) for folder in sorted(folders)},
+        "sources": {source: _source(source) for source in mounted},
+        "image": image.name,
+        "digest": image.digest,
+        "machine": machine,
+        "body": _body(request.container),
+        "id": run.id,
+        "has_secrets": request.redaction != NO_REDACTION,
+    }
+    values = pickle.dumps((run, replace(request, redaction=NO_REDACTION)), PICKLE)
+    return json.dumps(head).encode() + b"\n" + values
+
+
+def _can_be_kept(run: Run, request: Request) -> bool:
+    """Whether the next run of the same words differs in its ID alone, while nothing changes."""
+    from ..docker import container_context
+    from ..model import grants
+    from . import device_claims
+
+    container, sources = request.container, Path(run.workspace.root, SOURCES)
+    image, experiment, job = run.environment.image, run.experiment, run.job
+    is_plain = (
+        request.backend == BACKEND
+        and container is not None
+        and not (container.ports or container.is_apart or request.gpu.use or request.secrets)
+        and not (run.ports or run.processes or run.ordered or run.within or run.search_space)
+        and not (job.distribution or run.in_place or request.processes or request.grants)
+        and run.attended
+        # It is made of a file that may be anywhere.
+        and not any(mount.target == container_context.CA for mount in container.mounts)
+        and job.kind == "command"
+    )
+    is_in_sources = (
+        not (experiment.paths.keys or experiment.paths.link)
+        and run.code is not None
+        and Path(run.code).is_relative_to(sources)
+        and image is not None
+        and (not image.context or Path(image.context).is_relative_to(sources))
+    )
+    return (
+        is_plain
+        and is_in_sources
+        and device_claims.candidates(experiment.settings.gpu) == ()
+        and not grants.of_run(run, in_container=True, resolve=os.path.realpath)
+    )
+
+
+class _Values(pickle.Unpickler):
+    """Reads values of this package, and nothing that does anything."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if not module.startswith(("innerloop.model.", "innerloop.util.")):
+            raise ValueError(f"{module}.{name} is no value of a plan")
+        found = super().find_class(module, name)
+        if not isinstance(found, type):
+            raise ValueError(f"{module}.{name} is no value of a plan")
+        return found

@@ -1,0 +1,209 @@
+"""The plan of a run is used again while all that it was made of is unchanged."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from innerloop.docker import client, container_context, engine, engine_location
+from innerloop.docker.engine import Engine
+from innerloop.local import container_run, docker
+from innerloop.model.container import Mount
+from innerloop.runner import execute, run_cache
+from innerloop.runner.run_cache import Lookup
+from innerloop.runner.started_run import Started
+from innerloop.util import files
+from innerloop.util.cache_folder import SETTLED_NS
+from innerloop.workspace import loader, read_states
+from innerloop.workspace.loader import WorkspaceFiles
+from tests.support import Workspace
+
+WORDS = ("tiny", "--backend", "docker")
+JOB = (
+    "command: python train.py ${{inputs.images}}\ncode: .\n"
+    "inputs:\n  images:\n    type: uri_folder\n    path: ../../data/pictures\n"
+)
+
+
+@pytest.fixture
+def root(workspace: Workspace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A workspace with data, whose runs are planned and kept in this process, without an engine."""
+    monkeypatch.setenv("INNERLOOP_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("INNERLOOP_NO_GPU", "1")
+    for name in [name for name in os.environ if name.startswith("GIT_CONFIG")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setattr(read_states, "PACKAGE", tmp_path)  # as installed
+    volatile = {*run_cache._VOLATILE, "PYTEST_CURRENT_TEST"}
+    monkeypatch.setattr(run_cache, "_VOLATILE", volatile)
+    monkeypatch.setattr(client, "is_in_container", lambda: False)
+    monkeypatch.setattr(engine_location, "ask", lambda image, root: Engine(True, label=""))
+    monkeypatch.setattr(run_cache, "_of_machine", lambda root, image, digest: ["an engine"])
+    monkeypatch.setattr(engine, "own_socket", lambda: None)  # nothing is created early
+    for name in ("consulted", "places", "searched"):
+        monkeypatch.setattr(WorkspaceFiles, name, set())
+    workspace.add("tiny", "import sys\n", job=JOB)
+    workspace.write("data/pictures/one.png", "1")
+    files.confine(workspace.root)
+    time.sleep(SETTLED_NS / 1e9 * 1.5)
+    return workspace.root
+
+
+def looked_up(root: Path) -> Lookup:
+    lookup = run_cache.look_up(root, WORDS, root)
+    assert lookup is not None
+    return lookup
+
+
+def planned(root: Path, job: str | None = None) -> Started:
+    workspace = loader.open_workspace(root)
+    experiment, file = loader.choose_job(workspace, "tiny", job, root)
+    run = execute.plan(workspace, experiment, loader.open_job(workspace, experiment, file))
+    request = replace(docker.plan(run), why="asked for")
+    return Started(run, request, container_run.submit)
+
+
+@pytest.fixture
+def kept(root: Path) -> Started:
+    """A run whose plan is kept."""
+    started = planned(root)
+    run_cache.keep(looked_up(root), started)
+    return started
+
+
+def test_the_next_run_is_the_same_but_for_its_id(root: Path, kept: Started) -> None:
+    started = looked_up(root).started
+    assert started is not None and started.run.id != kept.run.id
+    assert started.submit is container_run.submit
+    again = repr((started.run, started.request)).replace(started.run.id, kept.run.id)
+    assert again == repr((kept.run, kept.request))
+    assert started.run.job.where("inputs") == kept.run.job.where("inputs")
+
+
+def in_place(path: Path) -> None:
+    """Another text of the same size, with the same time."""
+    before = path.stat()
+    path.write_text(path.read_text().swapcase())
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+CHANGES: dict[str, Callable[[Path], object]] = {
+    "job in place": lambda root: in_place(root / "src/tiny/azure-ml-job.yaml"),
+    "environment": lambda root: in_place(root / "src/tiny/environment/Dockerfile"),
+    "new file": lambda root: (root / "src/tiny/more.py").touch(),
+    "new folder of an environment": lambda root: (root / "src/tiny/.venv").mkdir(),
+    "removed file": lambda root: (root / "src/tiny/train.py").unlink(),
+    "another experiment": lambda root: (root / "src/other").mkdir(),
+    "settings": lambda root: (root / "pyproject.toml").write_text("[tool.innerloop]\n"),
+    "more settings": lambda root: (root / "innerloop.toml").touch(),
+    "new data": lambda root: (root / "data/pictures/two.png").touch(),
+    "removed data": lambda root: (root / "data/pictures/one.png").unlink(),
+    "changed data": lambda root: (root / "data/pictures/one.png").write_text("2"),
+    "no data": lambda root: (root / "data/pictures").rename(root / "data/other"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_a_change_is_planned(root: Path, kept: Started, change: Callable[[Path], object]) -> None:
+    assert looked_up(root).started is not None
+    change(root)
+    lookup = run_cache.look_up(root, WORDS, root)
+    assert lookup is None or lookup.started is None
+
+
+def test_other_words_folders_and_variables_are_planned(
+    root: Path, kept: Started, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for words, cwd in (((*WORDS, "--", "1"), root), (WORDS, root / "src")):
+        lookup = run_cache.look_up(root, words, cwd)
+        assert lookup is not None and lookup.started is None
+    monkeypatch.setenv("SHLVL", "7")
+    assert looked_up(root).started is not None
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    assert looked_up(root).started is None
+
+
+def test_another_image_is_planned(
+    root: Path, kept: Started, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_cache, "_of_machine", lambda root, image, digest: ["another engine"])
+    assert looked_up(root).started is None
+
+
+def test_what_changes_while_it_runs_is_not_kept(root: Path) -> None:
+    lookup, started = looked_up(root), planned(root)
+    (root / "src/tiny/train.py").write_text("import os\n")
+    run_cache.keep(lookup, started)
+    assert not lookup.path.exists()
+
+
+@pytest.mark.parametrize(
+    "option", ["--dry-run", "--debug", "--detach", "--trials=2", "--step", "--docker-option=--rm"]
+)
+def test_options_of_another_kind_of_run_are_never_looked_up(root: Path, option: str) -> None:
+    assert run_cache.look_up(root, [*WORDS, option], root) is None
+    assert run_cache.look_up(root, [*WORDS, "--", option], root) is not None
+
+
+def test_runs_with_more_than_a_container_are_not_kept(root: Path, kept: Started) -> None:
+    lookup = looked_up(root)
+    lookup.path.unlink()
+    container = kept.request.container
+    assert container is not None
+    with_authority = container.with_mounts(Mount("/ca.pem", container_context.CA))
+    for changed in (
+        replace(kept, run=replace(kept.run, ports={6006: 16006})),
+        replace(kept, run=replace(kept.run, attended=False)),
+        replace(kept, run=replace(kept.run, code=str(root / "data"))),
+        replace(kept, request=replace(kept.request, secrets={"TOKEN": "x"})),
+        replace(kept, request=replace(kept.request, backend="venv")),
+        replace(kept, request=replace(kept.request, grants=("it reads /",))),
+        replace(kept, request=replace(kept.request, container=with_authority)),
+    ):
+        run_cache.keep(lookup, changed)
+        assert not lookup.path.exists()
+    run_cache.keep(lookup, kept)
+    assert lookup.path.exists()
+
+
+def test_secrets_are_not_in_the_entry(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("API_TOKEN", "fd7s9-hj3k4-secret")
+    started = planned(root)
+    redaction = run_cache._redaction(started.run, started.request)
+    masked = replace(started, request=replace(started.request, redaction=redaction))
+    lookup = looked_up(root)
+    run_cache.keep(lookup, masked)
+    assert b"fd7s9" not in lookup.path.read_bytes()
+    again = looked_up(root).started
+    assert again is not None and again.request.redaction == redaction
+
+
+class Harmful:
+    def __reduce__(self) -> tuple[object, ...]:
+        return os.mkdir, ("harm",)
+
+
+@pytest.mark.parametrize("text", [b"", b"{}\n", b"1", b"\xff\xfe"])
+def test_an_entry_of_another_form_is_none(root: Path, kept: Started, text: bytes) -> None:
+    path = looked_up(root).path
+    head = path.read_bytes().partition(b"\n")[0]
+    for content in (text, head, head + b"\n" + text, head + b"\n" + pickle.dumps(1)):
+        path.write_bytes(content)
+        assert looked_up(root).started is None
+
+
+def test_an_entry_does_nothing(
+    root: Path, kept: Started, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = looked_up(root).path
+    head = path.read_bytes().partition(b"\n")[0]
+    path.write_bytes(head + b"\n" + pickle.dumps((Harmful(), 1)))
+    assert looked_up(root).started is None
+    assert not (tmp_path / "harm").exists()
