@@ -41,7 +41,7 @@ RUN true
 """
 DOCKERFILE = parse(TEXT, "src/line/environment/Dockerfile")
 PIP = "ERROR: No matching distribution found for foo==9"
-SENT = mounted(pruned(DOCKERFILE, "job"), BuildMounts(("innerloop-ca",), {"A": "/run/secrets/innerloop-ca"}, True))  # fmt: skip
+SENT = mounted(pruned(DOCKERFILE, "job"), BuildMounts(("innerloop-ca",), {"A": "/run/secrets/innerloop-ca"}, caches=True))  # fmt: skip
 WRONG = "The command '/bin/sh -c x' returned a non-zero code: 1"
 
 
