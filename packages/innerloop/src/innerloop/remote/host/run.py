@@ -153,9 +153,10 @@ class HostRun:
         """The host is not asked: `prepare` does that, and the request after it has its facts."""
         setting = self.setting(run)
         prepared = self._prepared.get(run.id)
-        site = (
-            prepared.site if prepared is not None else RemoteSite(setting, data=_data(run, setting))
-        )
+        if prepared is not None:
+            site = prepared.site
+        else:
+            site = RemoteSite(setting, data=self._data_there(run, setting))
         planned = self._request(run, site)
         missing = [run.environment.missing] if run.environment.missing is not None else []
         grants = [*_moved(setting), *self._suspects(run)]
