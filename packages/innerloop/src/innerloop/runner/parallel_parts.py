@@ -44,7 +44,7 @@ class Watcher(Protocol):
 
 
 @dataclass(slots=True)
-class _Worker:
+class _PartProcess:
     """The process of a part, which has its `name`; "" before it gets one."""
 
     program: LineProgram | None = None
@@ -53,14 +53,14 @@ class _Worker:
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    worker: _Worker
+    worker: _PartProcess
     is_error: bool
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class _End:
-    worker: _Worker
+    worker: _PartProcess
     code: int
 
 
@@ -73,7 +73,7 @@ class _Workers:
     def __init__(self) -> None:
         self.events: _Events = queue.SimpleQueue()
         self.programs: dict[str, LineProgram] = {}
-        self._spare: _Worker | None = None
+        self._spare: _PartProcess | None = None
 
     def start(self, name: str, part: Part) -> None:
         worker, self._spare = self._spare or self._new(), None
@@ -92,8 +92,8 @@ class _Workers:
         if spare is not None and spare.program is not None:
             spare.program.end()
 
-    def _new(self) -> _Worker:
-        worker = _Worker()
+    def _new(self) -> _PartProcess:
+        worker = _PartProcess()
         worker.program = LineProgram(
             part_process.argv(),
             on_line=lambda is_error, text: self.events.put(_Line(worker, is_error, text)),

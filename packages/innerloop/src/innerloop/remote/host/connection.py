@@ -109,6 +109,8 @@ class SshConnection:
 
     def begin(self) -> None:
         """Start to connect, without waiting for it: `open` says what went wrong."""
+        if self._given and not os.path.exists(self._given):
+            self._given = ""  # the connection has ended
         is_begun = self._is_open or self._master is not None or self._given != ""
         if is_begun or os.name == "nt" or process.which("ssh") is None:
             return

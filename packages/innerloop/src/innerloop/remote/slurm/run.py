@@ -63,14 +63,14 @@ class SlurmRun(HostRun):
 
     def __init__(self, root: Path, remote: str, host: RemoteHost | None = None) -> None:
         super().__init__(root, remote, host, "slurm")
+        self.earlier: dict[str, Mapping[str, str]] = {}
+        self.placed: set[str] = set()
 
     def __reduce__(self) -> tuple[type[HostRun], tuple[object, ...]]:
         return SlurmRun, (self.root, self.remote)
 
     def gpus_of_parts(self, run: Run, request: Request) -> None:
         """Slurm shares them out."""
-        self.earlier: dict[str, Mapping[str, str]] = {}
-        self.placed: set[str] = set()
 
     def slurm(self, run: Run) -> SlurmSetting:
         return self.setting(run).slurm or NO_SLURM_SETTING
