@@ -16,19 +16,11 @@ pytestmark = [pytest.mark.docker]
 
 SHIPPED = (TEMPLATE / "environment" / "Dockerfile").read_text(encoding="utf-8")
 FILE = "company_numbers-1.0-py3-none-any.whl"
-PIN = f"company-numbers==1.0 \\\n    --hash=sha256:{sha256(WHEEL).hexdigest()}\n"
-# As in a lock for machines without a GPU: an index that has another version, which uv asks first.
-LOCK = f"--extra-index-url file:///wheels/other\n{PIN}"
-OTHER = "company_numbers-0.9-py3-none-any.whl"
-PAGES = " && ".join(
-    f"mkdir -p /wheels/{index}/company-numbers && echo '<a href=\"/wheels/{name}\">{name}</a>'"
-    f" > /wheels/{index}/company-numbers/index.html"
-    for index, name in (("own", FILE), ("other", OTHER))
-)
-# Where the packages are, which only one of them reads.
+LOCK = f"company-numbers==1.0 \\\n    --hash=sha256:{sha256(WHEEL).hexdigest()}\n"
+# What only one of them reads: where the wheel is, and that there is no index.
 ONLY = {
-    "pip": "ENV PIP_INDEX_URL=file:///wheels/own",
-    "uv": "ENV PIP_NO_INDEX=1 UV_INDEX_URL=file:///wheels/own\nCOPY uv /opt/uv/bin/uv",
+    "pip": "ENV PIP_NO_INDEX=1 PIP_FIND_LINKS=/wheels",
+    "uv": "ENV PIP_NO_INDEX=1 UV_NO_INDEX=1 UV_FIND_LINKS=/wheels\nCOPY uv /opt/uv/bin/uv",
 }
 
 
@@ -39,9 +31,7 @@ def test_lock_is_installed_with_byte_code_by_uv_or_where_that_cannot_by_pip(
     base = SHIPPED.partition("\n\n\nFROM ")[0]
     first = "FROM python:3.11-slim-bookworm AS base\n"
     assert first in base
-    text = base.replace(
-        first, f"{first}COPY {FILE} /wheels/{FILE}\nRUN {PAGES}\n{ONLY[installer]}\n"
-    )
+    text = base.replace(first, f"{first}COPY {FILE} /wheels/{FILE}\n{ONLY[installer]}\n")
     look = "import company_numbers; print(company_numbers.ANSWER, company_numbers.__cached__)"
     environment = workspace.add("line", look, dockerfile=f"{text}\n") / "environment"
     (environment / FILE).write_bytes(WHEEL)
