@@ -168,7 +168,8 @@ def test_machine_of_the_settings_is_a_backend_like_others(
     assert any("it is sent to the host far" in note for note in request["notes"])
     (parity,) = json.loads(loop("parity", "line", "--json")[0])
     column = parity["backends"]["ssh:gpubox"]
-    assert column["command"]["same"] and parity["unexplained"] == []
+    assert all(column[row]["same"] for row in ("command", "cwd", "environment", "image"))
+    assert column["image"]["shown"] == request["image"] and parity["unexplained"] == []
     facts = {fact["name"]: fact["what"] for fact in json.loads(loop("doctor", "--json")[0])}
     assert facts["backend ssh:gpubox"].startswith("the host far")
     assert "ssh:gpubox" in json.loads(loop("list", "--json")[0])[0]["backends"]

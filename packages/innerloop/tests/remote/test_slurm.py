@@ -387,6 +387,15 @@ def test_node_that_goes_down_is_said(place: Workspace, cluster: SlurmCluster) ->
     assert until(lambda: cluster.run("sinfo", "--noheader", "-o", "%T").split()[0] == "idle", 120)
 
 
+def test_cluster_has_a_column_in_parity(place: Workspace) -> None:
+    (parity,) = json.loads(place.loop("parity", "line", "--json").out)
+    column = parity["backends"]["slurm:cluster"]
+    assert all(column[row]["same"] for row in ("command", "cwd", "variables"))
+    assert column["environment"]["value"] == "the locked packages alone"
+    assert "on cluster's own system" in column["environment"]["why"]
+    assert parity["unexplained"] == []
+
+
 def test_request_that_the_cluster_refuses_is_an_error_at_its_setting(place: Workspace) -> None:
     text = place.read("pyproject.toml")
     place.write("pyproject.toml", text.replace('"short"', '"none"'))

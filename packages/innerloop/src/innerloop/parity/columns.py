@@ -331,13 +331,26 @@ def _of_request(run: Run, backend: Backend) -> ParityColumn:
             "command": _command(request.command, names),
             "cwd": ParityFact(normalize_paths(request.cwd, names), shown=request.cwd),
             "variables": _variables(run, request.env, names),
-            "environment": ParityFact(request.image or "none", why=why),
-            "image": ParityFact(request.image or "none", why=why),
+            **_environment_of(run, request, why),
             "user": ParityFact((container and container.user) or "you", why=why),
             "shm": ParityFact((container and container.shm_size) or "the machine's", why=why),
             "mounts": ParityFact(join_facts(mounts), why=why),
         },
     )
+
+
+def _environment_of(run: Run, request: Request, why: str) -> dict[str, ParityFact]:
+    """The environment of a request: a machine elsewhere builds the same image, or takes the lock."""
+    image = run.environment.image
+    if request.compute and image is not None and request.image == image.name:
+        cloud = _cloud_environment(run)
+        return {row: ParityFact(fact.value, shown=image.name) for row, fact in cloud.items()}
+    if request.compute and request.container is None:
+        there = f"no container: the same locked packages on {request.compute}'s own system"
+        lock = ParityFact("the locked packages alone", why=there)
+        return {"environment": lock, "image": ParityFact("none", why=there)}
+    fact = ParityFact(request.image or "none", why=why)
+    return {"environment": fact, "image": fact}
 
 
 def _azureml(run: Run) -> ParityColumn:
