@@ -115,6 +115,12 @@ def marked(
             forget(root, id)
 
 
+def begin(root: Path, id: str, what: str, experiment: str, folder: str) -> None:
+    """Write down what is about to be in flight, before `marked`: a kill until then leaves no more."""
+    value = InFlight(id, what, experiment, process_identity.own(), folder)
+    _write(root / FOLDER / f"{id}.json", value)
+
+
 def read_all(root: Path) -> list[InFlight]:
     """Everything that was started and not ended by its own command, oldest first."""
     folder = root / FOLDER

@@ -218,7 +218,8 @@ def _started(lookup: Lookup) -> Started | None:
     id = new_id()
     files.confine(root)
     if entry["body"]:
-        _create_early(root, *json.loads(json.dumps(entry["body"]).replace(entry["id"], id)))
+        early = json.dumps([entry["mark"], *entry["body"]]).replace(entry["id"], id)
+        _create_early(root, *json.loads(early))
     values = values.replace(entry["id"].encode(), id.encode())
     run, request = _Values(io.BytesIO(values)).load()
     if entry["has_secrets"]:
@@ -233,20 +234,23 @@ def _of_container(run: Run, request: Request) -> Started:
     return Started(run, request, container_run.submit)
 
 
-def _create_early(root: Path, name: str, body: dict[str, Any]) -> None:
+def _create_early(root: Path, mark: list[str], name: str, body: dict[str, Any]) -> None:
     """Create the run's container while the rest of its plan is read.
 
     Of what it mounts, the folders of a run do not exist yet, and an engine looks for them.
     """
     from ..docker import client, early_container, engine
+    from ..history import in_flight
     from ..util import files
 
     socket_path = engine.own_socket()
     if socket_path is None or not client.is_plain(os.environ):
         return
+    id, experiment, folder = mark
+    in_flight.begin(root, id, "run", experiment, folder)  # after a kill the next command finds it
     mounted = [Path(mount["Source"]) for mount in body["HostConfig"].get("Mounts", ())]
     made = [files.make_folder(path) for path in mounted if not os.path.lexists(path)]
-    early_container.begin(socket_path, name, body, made)
+    early_container.begin(socket_path, name, body, made, lambda: in_flight.forget(root, id))
 
 
 def _body(container: ContainerSpec) -> list[Any] | None:
@@ -314,6 +318,7 @@ def _entry(lookup: Lookup, started: Started) -> bytes | None:
         "digest": image.digest,
         "machine": machine,
         "body": _body(request.container),
+        "mark": [run.id, run.experiment.name, request.outputs],
         "id": run.id,
         "has_secrets": request.redaction != NO_REDACTION,
     }
