@@ -6,7 +6,6 @@ devcontainer CLI instead.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import posixpath
@@ -23,6 +22,7 @@ from ..model.experiment import Experiment
 from ..model.workspace import Workspace
 from ..sync.render.devcontainer_json import path_of
 from ..util import files, jsonc
+from ..util.digests import digest_of
 from ..util.errors import UserError
 from ..util.quick_dataclasses import dataclass
 from ..workspace import loader
@@ -254,6 +254,6 @@ def _references(value: Mapping[str, Json]) -> Iterator[str]:
 
 def _digest(path: Path) -> str:
     try:
-        return hashlib.sha256(path.read_bytes().replace(b"\r\n", b"\n")).hexdigest()
+        return digest_of(path.read_bytes().replace(b"\r\n", b"\n"))
     except OSError:
         return ""

@@ -8,14 +8,14 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ..docker import client, docker_cli, engine_location
+from ..docker import client, docker_cli
 from ..model.devcontainer_variables import remote_environment
 from ..model.experiment import Experiment
 from ..model.workspace import Workspace
 from ..util import console, process
 from ..util.errors import UserError
 from ..workspace import loader
-from . import configuration, discovery, host_programs, staleness, state_cache
+from . import configuration, discovery, staleness, state_cache
 from .discovery import Container
 
 # A variable that marks a program and its children, so that Ctrl-C finds them: the signal that ends
@@ -78,6 +78,8 @@ def running(workspace: Workspace, experiment: Experiment) -> Container:
     containers = discovery.find(workspace, experiment)
     container = next((container for container in containers if container.running), None)
     if container is None:
+        from . import host_programs  # here: mostly the container runs
+
         _require_engine(workspace)  # the list is empty without one, too
         config = configuration.load(workspace, experiment)
         host_programs.require(Path(workspace.root), config, builds=False)
@@ -91,6 +93,8 @@ def running(workspace: Workspace, experiment: Experiment) -> Container:
 
 
 def _require_engine(workspace: Workspace) -> None:
+    from ..docker import engine_location
+
     engine_location.require(engine_location.ask("innerloop-exec", workspace.root))
 
 

@@ -20,7 +20,7 @@ from ..model.container import DOCKER, PODMAN
 from ..model.paths import SCRATCH
 from ..util import files, process
 from ..util.errors import UserError
-from . import client, container_context, docker_cli, engine
+from . import client, docker_cli, engine, own_mounts
 from .engine import Engine
 
 # Docker's words for a source of a bind mount that is not on the engine's machine, and those of Docker
@@ -36,7 +36,7 @@ def ask(image: str, root: str, *, whole: bool = False) -> Engine:
     The engine of this machine, behind its usual socket, is asked nothing more.
     """
     asked = engine.ask(image, whole=whole)
-    if not asked.answers or engine.is_default() or container_context.own_binds():
+    if not asked.answers or engine.is_default() or own_mounts.own_binds():
         return asked
     facts = asked.facts
     if facts.client == PODMAN and not facts.in_machine:

@@ -31,7 +31,6 @@ from ..model.paths import is_within
 from ..model.source_names import SOURCES
 from ..util.cache_folder import SETTLED_NS, file_of
 from ..util.digests import digest_of
-from ..util.errors import UserError
 from ..util.host_name import host_name
 from ..util.quick_dataclasses import dataclass
 from ..workspace import read_states
@@ -46,8 +45,8 @@ BACKEND = "docker"
 PICKLE = 5
 # Options after which a run is still one program in the foreground, whose plan says it all.
 _OPTIONS = {"--backend", "--file", "--gpus", "--script", "--set"}
-# Variables that differ from one start to the next and change nothing.
-_VOLATILE = {"_", "OLDPWD", "SHLVL"}
+# Variables that differ from one start to the next and change nothing: the folder is asked for itself.
+_VOLATILE = {"_", "OLDPWD", "PWD", "SHLVL"}
 # So many command lines of a workspace are known; the newest one replaces the one of its number.
 _SLOTS = 32
 # Files of a run's code whose text is compared, and their size in bytes: see `_with_texts`.
@@ -205,7 +204,12 @@ def _key(lookup: Lookup, code: str, rows: Sequence[read_states.Row]) -> str:
 
 def _started(lookup: Lookup) -> Started | None:
     """The run of an entry that is still valid, by a new ID; None without one."""
-    head, _, values = lookup.path.read_bytes().partition(b"\n")
+    with open(lookup.path, "rb") as file:
+        status = os.fstat(file.fileno())
+        # In a cache of several people, another one's entry may say anything.
+        if status.st_uid != os.getuid() or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            return None
+        head, _, values = file.read().partition(b"\n")
     entry, root = json.loads(head), lookup.root
     if (
         entry["key"] != _key(lookup, entry["code"], lookup.rows)
@@ -352,6 +356,7 @@ def _is_unread(root: Path, context: str, rows: Sequence[read_states.Row]) -> boo
 
 def _can_be_kept(run: Run, request: Request) -> bool:
     """Whether the next run of the same words differs in its ID alone, while nothing changes."""
+    from ..docker import container_context
     from ..model import grants
     from . import device_claims
 
@@ -363,8 +368,9 @@ def _can_be_kept(run: Run, request: Request) -> bool:
         and not (container.ports or container.is_apart or request.gpu.use or request.secrets)
         and not (run.ports or run.processes or run.ordered or run.within or run.search_space)
         and not (job.distribution or run.in_place or request.processes or request.grants)
-        and not run.workspace.settings.ca  # a file that is read, and what it is put together with
         and run.attended
+        # It is made of a file that may be anywhere.
+        and not any(mount.target == container_context.CA for mount in container.mounts)
         and job.kind == "command"
     )
     is_in_sources = (
