@@ -395,7 +395,7 @@ class _Values(pickle.Unpickler):
         # A name with a dot leads from a module to what that has imported.
         if module.startswith(("innerloop.model.", "innerloop.util.")) and "." not in name:
             found = super().find_class(module, name)
-            if isinstance(found, type) and found.__module__ == module:
-                if is_dataclass(found) or issubclass(found, Enum):
-                    return found
+            is_ours = isinstance(found, type) and found.__module__ == module
+            if is_ours and (is_dataclass(found) or issubclass(found, Enum)):
+                return found
         raise ValueError(f"{module}.{name} is no value of a plan")
