@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 
@@ -16,9 +17,9 @@ def test_it_is_compiled_at_its_first_use() -> None:
 
 
 @pytest.mark.parametrize("text", ["(?P<one>a)b", b"(?P<one>a)b"])
-def test_methods_and_attributes_are_those_of_the_pattern(text: str | bytes) -> None:
+def test_methods_and_attributes_are_those_of_the_pattern(text: Any) -> None:
     late, usual = late_pattern(text, re.IGNORECASE), re.compile(text, re.IGNORECASE)
-    word = text[:0] + (b"xAbAB" if isinstance(text, bytes) else "xAbAB")
+    word: Any = b"xAbAB" if isinstance(text, bytes) else "xAbAB"
     for _ in range(2):
         assert late.findall(word) == usual.findall(word)
         assert late.sub(word[:1], word) == usual.sub(word[:1], word)

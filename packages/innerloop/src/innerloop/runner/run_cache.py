@@ -80,11 +80,17 @@ class Lookup:
 
 @contextmanager
 def looked_up(root: Path, words: Sequence[str], cwd: Path) -> Iterator[Lookup | None]:
-    """`look_up` for a run that is carried out within."""
+    """`look_up` for a run that is carried out within. No signal leaves its container behind."""
     from ..docker import early_container
+    from ..util import process
 
     with early_container.removed_unless_taken():
-        yield look_up(root, words, cwd)
+        with process.signals_as_interrupts():
+            lookup = look_up(root, words, cwd)
+            if lookup is not None and lookup.started is not None:
+                yield lookup
+                return
+        yield lookup
 
 
 def look_up(root: Path, words: Sequence[str], cwd: Path) -> Lookup | None:
