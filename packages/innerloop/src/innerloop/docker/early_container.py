@@ -7,7 +7,7 @@ that no run takes is removed. There is at most one in a process.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -24,12 +24,18 @@ class _EarlyContainer:
     """`id` is "" for one that could not be created; `folders` were made for its mounts."""
 
     def __init__(
-        self, socket_path: str, name: str, body: Mapping[str, Any], folders: Sequence[Path]
+        self,
+        socket_path: str,
+        name: str,
+        body: Mapping[str, Any],
+        folders: Sequence[Path],
+        forget: Callable[[], object],
     ) -> None:
         self.socket_path = socket_path
         self.name = name
         self.body = body
         self.folders = folders
+        self.forget = forget
         self.id = ""
         self.thread = threading.Thread(target=self._create, daemon=True)
         self.thread.start()
@@ -62,17 +68,24 @@ def removed_unless_taken() -> Iterator[None]:
         yield
     finally:
         while _waiting:
-            _waiting.pop().remove()
+            early = _waiting.pop()
+            early.remove()
+            early.forget()
 
 
 def begin(
-    socket_path: str, name: str, body: Mapping[str, Any], folders: Sequence[Path] = ()
+    socket_path: str,
+    name: str,
+    body: Mapping[str, Any],
+    folders: Sequence[Path] = (),
+    forget: Callable[[], object] = lambda: None,
 ) -> None:
     """Create a container in a thread, for whoever takes it.
 
     `folders` are those that were made for its mounts: they go with a container that nobody takes.
+    `forget` is called then: its run has not begun.
     """
-    _waiting.append(_EarlyContainer(socket_path, name, body, folders))
+    _waiting.append(_EarlyContainer(socket_path, name, body, folders, forget))
 
 
 def take(name: str, body: Mapping[str, Any]) -> str:

@@ -233,8 +233,8 @@ def _started(lookup: Lookup) -> Started | None:
     # name, a label, a path.
     id = new_id()
     files.confine(root)
-    if entry["body"]:
-        _create_early(root, *json.loads(json.dumps(entry["body"]).replace(entry["id"], id)))
+    if entry["early"]:
+        _create_early(root, id, *json.loads(json.dumps(entry["early"]).replace(entry["id"], id)))
     values = values.replace(entry["id"].encode(), id.encode())
     run, request = _Values(io.BytesIO(values)).load()
     if entry["has_secrets"]:
@@ -249,28 +249,33 @@ def _of_container(run: Run, request: Request) -> Started:
     return Started(run, request, container_run.submit)
 
 
-def _create_early(root: Path, name: str, body: dict[str, Any]) -> None:
+def _create_early(
+    root: Path, id: str, name: str, body: dict[str, Any], experiment: str, outputs: str
+) -> None:
     """Create the run's container while the rest of its plan is read.
 
-    Of what it mounts, the folders of a run do not exist yet, and an engine looks for them.
+    Of what it mounts, the folders of a run do not exist yet, and an engine looks for them. If this
+    process is killed now, a later command finds by the mark what is left.
     """
     from ..docker import client, early_container, engine
+    from ..history import in_flight
     from ..util import files
 
     socket_path = engine.own_socket()
     if socket_path is None or not client.is_plain(os.environ):
         return
     mounted = [Path(mount["Source"]) for mount in body["HostConfig"].get("Mounts", ())]
+    in_flight.begin(root, id, "run", experiment, outputs)
     made = [files.make_folder(path) for path in mounted if not os.path.lexists(path)]
-    early_container.begin(socket_path, name, body, made)
+    early_container.begin(socket_path, name, body, made, forget=lambda: in_flight.forget(root, id))
 
 
-def _body(container: ContainerSpec) -> list[Any] | None:
-    """The name and the engine's body for a container; None for one that the client starts."""
+def _early(run: Run, request: Request, container: ContainerSpec) -> list[Any] | None:
+    """What `_create_early` needs; None for a container that the client starts."""
     from ..model.container_api import create_body
 
     body = create_body(container, os.environ)
-    return None if body is None else [container.name, body]
+    return None if body is None else [container.name, body, run.experiment.name, request.outputs]
 
 
 def _redaction(run: Run, request: Request) -> Any:
@@ -338,7 +343,7 @@ def _entry(lookup: Lookup, started: Started) -> bytes | None:
         "image": image.name,
         "digest": image.digest,
         "machine": machine,
-        "body": _body(request.container),
+        "early": _early(run, request, request.container),
         "id": run.id,
         "has_secrets": request.redaction != NO_REDACTION,
     }
