@@ -53,9 +53,6 @@ class _EarlyContainer:
         if self.id:
             with suppress(OSError, ValueError):
                 self._ask("DELETE", f"/containers/{self.id}?v=1&force=1")
-        for folder in self.folders:
-            files.remove_if_empty(folder)
-            files.remove_if_empty(folder.parent)
 
 
 _waiting: list[_EarlyContainer] = []
@@ -70,6 +67,9 @@ def removed_unless_taken() -> Iterator[None]:
         while _waiting:
             early = _waiting.pop()
             early.remove()
+            for folder in early.folders:
+                files.remove_if_empty(folder)
+                files.remove_if_empty(folder.parent)
             early.forget()
 
 
@@ -82,8 +82,8 @@ def begin(
 ) -> None:
     """Create a container in a thread, for whoever takes it.
 
-    `folders` are those that were made for its mounts: they go with a container that nobody takes.
-    `forget` is called then: its run has not begun.
+    `folders` are those that were made for its mounts: they go with a container that nobody takes, and
+    then `forget` is called.
     """
     _waiting.append(_EarlyContainer(socket_path, name, body, folders, forget))
 
