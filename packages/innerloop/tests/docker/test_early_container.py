@@ -76,3 +76,15 @@ def test_one_that_cannot_be_created_is_left_to_the_run() -> None:
         begin(SPEC)
         assert early_container.take(NAME, create_body(SPEC, {}) or {}) == ""
     assert id_of(NAME)
+
+
+@pytest.mark.parametrize("is_taken", [True, False])
+def test_a_run_that_does_not_begin_is_forgotten(is_taken: bool) -> None:
+    forgotten: list[str] = []
+    socket_path, body = engine.own_socket(), create_body(SPEC, {})
+    assert socket_path is not None and body is not None
+    with early_container.removed_unless_taken():
+        early_container.begin(socket_path, NAME, body, forget=lambda: forgotten.append(NAME))
+        if is_taken:
+            assert start(SPEC) == 3
+    assert forgotten == ([] if is_taken else [NAME])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import pickle
 import time
@@ -31,6 +32,18 @@ JOB = (
 )
 
 
+ANSWER = Engine(True, label="")
+
+
+def asked(image: str, root: str) -> Engine:
+    return engine.last_answers.setdefault(image, ANSWER)
+
+
+def settle() -> None:
+    """What is younger than this is not kept."""
+    time.sleep(SETTLED_NS / 1e9 * 1.5)
+
+
 @pytest.fixture
 def root(workspace: Workspace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A workspace with data, whose runs are planned and kept in this process, without an engine."""
@@ -43,15 +56,16 @@ def root(workspace: Workspace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     volatile = {*run_cache._VOLATILE, "PYTEST_CURRENT_TEST"}
     monkeypatch.setattr(run_cache, "_VOLATILE", volatile)
     monkeypatch.setattr(client, "is_in_container", lambda: False)
-    monkeypatch.setattr(engine_location, "ask", lambda image, root: Engine(True, label=""))
-    monkeypatch.setattr(run_cache, "_of_machine", lambda root, image, digest: ["an engine"])
+    monkeypatch.setattr(engine_location, "ask", asked)
+    monkeypatch.setattr(engine, "last_answers", {})
+    monkeypatch.setattr(run_cache, "_of_machine", lambda root, image, digest: [repr(ANSWER)])
     monkeypatch.setattr(engine, "own_socket", lambda: None)  # nothing is created early
     for name in ("consulted", "places", "searched"):
         monkeypatch.setattr(WorkspaceFiles, name, set())
     workspace.add("tiny", "import sys\n", job=JOB)
     workspace.write("data/pictures/one.png", "1")
     files.confine(workspace.root)
-    time.sleep(SETTLED_NS / 1e9 * 1.5)
+    settle()
     return workspace.root
 
 
@@ -99,6 +113,8 @@ CHANGES: dict[str, Callable[[Path], object]] = {
     "new file": lambda root: (root / "src/tiny/more.py").touch(),
     "new folder of an environment": lambda root: (root / "src/tiny/.venv").mkdir(),
     "removed file": lambda root: (root / "src/tiny/train.py").unlink(),
+    "another owner": lambda root: os.chown(root / "src/tiny/train.py", 12, 12),
+    "folder that a build gets": lambda root: (root / "src/tiny/environment/logs").mkdir(),
     "another experiment": lambda root: (root / "src/other").mkdir(),
     "settings": lambda root: (root / "pyproject.toml").write_text("[tool.innerloop]\n"),
     "more settings": lambda root: (root / "innerloop.toml").touch(),
@@ -184,6 +200,27 @@ def test_secrets_are_not_in_the_entry(root: Path, monkeypatch: pytest.MonkeyPatc
     assert again is not None and again.request.redaction == redaction
 
 
+@pytest.mark.parametrize(
+    "job",
+    [
+        "environment_variables: {X: fd7s9-hj3k4-secret}\n",
+        "resources: {docker_args: -e API_TOKEN}\n",
+    ],
+)
+def test_a_plan_with_a_secret_is_not_kept(
+    root: Path, monkeypatch: pytest.MonkeyPatch, job: str
+) -> None:
+    monkeypatch.setenv("API_TOKEN", "fd7s9-hj3k4-secret")
+    file = root / "src/tiny/azure-ml-job.yaml"
+    file.write_text(file.read_text() + job)
+    settle()
+    started = planned(root)
+    redaction = run_cache._redaction(started.run, started.request)
+    lookup = looked_up(root)
+    run_cache.keep(lookup, replace(started, request=replace(started.request, redaction=redaction)))
+    assert not lookup.path.exists()
+
+
 class Harmful:
     def __reduce__(self) -> tuple[object, ...]:
         return os.mkdir, ("harm",)
@@ -198,12 +235,118 @@ def test_an_entry_of_another_form_is_none(root: Path, kept: Started, text: bytes
         assert looked_up(root).started is None
 
 
+# The program that a module of the package has imported: a name with a dot reaches it.
+OF_A_MODULE = (
+    b"\x80\x05\x8c\x16innerloop.util.process\x8c\x10subprocess.Popen\x93"
+    b"]\x94(\x8c\x05mkdir\x8c\x04harme\x85R."
+)
+
+
+@pytest.mark.parametrize("values", [pickle.dumps((Harmful(), 1)), OF_A_MODULE], ids=["os", "ours"])
 def test_an_entry_does_nothing(
-    root: Path, kept: Started, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    root: Path, kept: Started, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, values: bytes
 ) -> None:
     monkeypatch.chdir(tmp_path)
     path = looked_up(root).path
     head = path.read_bytes().partition(b"\n")[0]
-    path.write_bytes(head + b"\n" + pickle.dumps((Harmful(), 1)))
+    path.write_bytes(head + b"\n" + values)
     assert looked_up(root).started is None
+    with pytest.raises(ValueError, match="no value of a plan"):
+        run_cache._Values(io.BytesIO(values)).load()
     assert not (tmp_path / "harm").exists()
+
+
+def test_a_damaged_entry_is_none(root: Path, kept: Started) -> None:
+    path = looked_up(root).path
+    whole = path.read_bytes()
+    values = whole.index(b"\n") + 1
+    for size in (values + 2, (values + len(whole)) // 2, len(whole) - 1):
+        path.write_bytes(whole[:size])
+        assert looked_up(root).started is None, size
+    path.write_bytes(b"[" * 100_000 + whole)
+    assert looked_up(root).started is None
+    path.write_bytes(whole)
+    assert looked_up(root).started is not None
+
+
+def test_an_entry_that_others_can_write_is_none(root: Path, kept: Started) -> None:
+    path = looked_up(root).path
+    assert path.stat().st_mode & 0o777 == 0o600
+    path.chmod(0o660)
+    assert looked_up(root).started is None
+    path.chmod(0o600)
+    assert looked_up(root).started is not None
+    os.chown(path, 12, -1)
+    assert looked_up(root).started is None
+
+
+def test_what_a_build_gets_and_no_row_has_is_not_kept(root: Path) -> None:
+    (root / "src/tiny/environment/logs").mkdir()
+    (root / "src/tiny/environment/logs/settings.ini").write_text("1")
+    settle()
+    lookup = looked_up(root)
+    run_cache.keep(lookup, planned(root))
+    assert not lookup.path.exists()
+
+
+def test_an_image_that_is_built_again_while_it_runs_is_not_kept(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lookup, started = looked_up(root), planned(root)
+    again = replace(ANSWER, image_id="another")
+    monkeypatch.setattr(run_cache, "_of_machine", lambda root, image, digest: [repr(again)])
+    run_cache.keep(lookup, started)
+    assert not lookup.path.exists()
+
+
+def test_a_pipe_in_the_code_is_not_read(root: Path) -> None:
+    os.mkfifo(root / "src/tiny/pipe")
+    settle()
+    run_cache.keep(looked_up(root), planned(root))
+    assert looked_up(root).started is not None
+
+
+ASSET = "name: pictures\nversion: '{}'\ntype: uri_folder\npath: ./{}\n"
+
+
+@pytest.mark.parametrize("file", ["data/pictures.yml", "data/more.yml"])
+def test_the_file_that_names_the_data_is_part_of_a_plan(root: Path, file: str) -> None:
+    """Also for a script, of which no job file is checked."""
+    job = root / "src/tiny/azure-ml-job.yaml"
+    job.write_text(job.read_text().replace("../../data/pictures", "azureml:pictures@latest"))
+    (root / "data/other").mkdir()
+    (root / "data/pictures").rename(root / "data/one")
+    (root / "data/pictures.yml").write_text(ASSET.format(1, "one"))
+    settle()
+    lookup, started = looked_up(root), planned(root)
+    assert started.run.data == {"images": str(root / "data/one")}
+    run_cache.keep(lookup, started)
+    assert looked_up(root).started is not None
+    (root / file).write_text(ASSET.format(2, "other"))
+    assert looked_up(root).started is None
+
+
+def test_data_may_be_a_file(root: Path) -> None:
+    job = root / "src/tiny/azure-ml-job.yaml"
+    text = job.read_text().replace("data/pictures", "data/pictures/one.png")
+    job.write_text(text.replace("uri_folder", "uri_file"))
+    settle()
+    run_cache.keep(looked_up(root), planned(root))
+    assert looked_up(root).started is not None
+    path = root / "data/pictures/one.png"
+    before = path.stat()
+    path.write_text("2")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert looked_up(root).started is None
+
+
+def test_data_may_be_behind_a_link(root: Path) -> None:
+    (root / "data/pictures").rename(root / "data/one")
+    (root / "data/pictures").symlink_to("one")
+    settle()
+    run_cache.keep(looked_up(root), planned(root))
+    assert looked_up(root).started is not None
+    (root / "data/pictures").unlink()
+    (root / "data/other").mkdir()
+    (root / "data/pictures").symlink_to("other")
+    assert looked_up(root).started is None

@@ -129,14 +129,16 @@ def dispatch(words: list[str]) -> int:
 def _run_job(words: list[str]) -> int:
     """`loop run`: at once, where its plan is known from the last one."""
     from ..runner import run_cache
+    from ..util import process
 
     _raise_interrupts()  # here already: a container may be created early
-    with run_cache.looked_up(root_of(sys.argv[0]), words[1:], Path.cwd()) as lookup:
-        if lookup is None or lookup.started is None:
-            return _run(words, lookup)
-        from ..runner import started_run
+    root, cwd = root_of(sys.argv[0]), Path.cwd()
+    with process.signals_as_interrupts(), run_cache.looked_up(root, words[1:], cwd) as lookup:
+        if lookup is not None and lookup.started is not None:
+            from ..runner import started_run
 
-        return started_run.carry_out(lookup.started)
+            return started_run.carry_out(lookup.started)
+    return _run(words, lookup)
 
 
 def _look_for_interrupted(root: Path, words: list[str]) -> None:

@@ -48,11 +48,20 @@ class Engine:
         return self.facts.owners != "numbers"
 
 
+# The last answer about each image in this process: what a plan was made with.
+last_answers: dict[str, Engine] = {}
+
+
 def ask(image: str, *, whole: bool = False) -> Engine:
     """Ask the engine about itself and an image at once. Without an engine, `answers` is False.
 
     `whole`: every fact is asked for, also those that no run needs on this machine.
     """
+    answer = last_answers[image] = _answer(image, whole)
+    return answer
+
+
+def _answer(image: str, whole: bool) -> Engine:
     using = client.current()
     if using.path is None:
         return _not_installed(using)

@@ -88,6 +88,14 @@ class Mark:
             _write(self.path, self.value)
 
 
+def begin(root: Path, id: str, what: str, experiment: str, folder: str = "") -> Mark:
+    """Write down that it is in flight, before anything of it is there."""
+    value = InFlight(id, what, experiment, process_identity.own(), folder)
+    mark = Mark(root / FOLDER / f"{id}.json", value)
+    _write(mark.path, value)
+    return mark
+
+
 @contextmanager
 def marked(
     root: Path, id: str, what: str, experiment: Experiment, folder: str = ""
@@ -96,8 +104,6 @@ def marked(
 
     Also if the experiment has been renamed or removed meanwhile: these hold the same lock.
     """
-    value = InFlight(id, what, experiment.name, process_identity.own(), folder)
-    mark = Mark(root / FOLDER / f"{id}.json", value)
     with files.locked(root / change_folder.LOCK, waiting=change_folder.WAITING):
         if not (root / experiment.folder).is_dir():
             raise UserError(
@@ -106,19 +112,13 @@ def marked(
                 where=experiment.folder,
                 hint="Start it again by its new name; `scripts/loop list` shows it",
             )
-        _write(mark.path, value)
+        mark = begin(root, id, what, experiment.name, folder)
     try:
         with process.reported_starts(lambda pid: mark.has_started(process_identity.of(pid))):
             yield mark
     finally:
         if not mark.is_kept:
             forget(root, id)
-
-
-def begin(root: Path, id: str, what: str, experiment: str, folder: str) -> None:
-    """Write down what is about to be in flight, before `marked`: a kill until then leaves no more."""
-    value = InFlight(id, what, experiment, process_identity.own(), folder)
-    _write(root / FOLDER / f"{id}.json", value)
 
 
 def read_all(root: Path) -> list[InFlight]:

@@ -129,6 +129,11 @@ def _settle_unrecorded(root: Path, value: InFlight) -> None:
             return
         with suppress(UserError):
             containers.remove(container.id)
+    if in_flight.is_run_folder(value.folder):  # of a run that was killed before it had a record
+        work = posixpath.join(SCRATCH, *value.folder.split("/")[1:3])
+        for folder in (f"{value.folder}/{recorder.FOLDER}", value.folder, work):
+            files.remove_if_empty(root / folder)
+            files.remove_if_empty((root / folder).parent)
     in_flight.forget(root, value.id)
 
 

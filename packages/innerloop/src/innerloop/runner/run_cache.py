@@ -21,15 +21,16 @@ import time
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
+from dataclasses import is_dataclass, replace
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import __version__
+from ..model.paths import is_within
 from ..model.source_names import SOURCES
 from ..util.cache_folder import SETTLED_NS, file_of
 from ..util.digests import digest_of
-from ..util.errors import UserError
 from ..util.host_name import host_name
 from ..util.quick_dataclasses import dataclass
 from ..workspace import read_states
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
 BACKEND = "docker"
 # The format of an entry's values.
 PICKLE = 5
-_NO_VALUE = pickle.PicklingError
 # Options after which a run is still one program in the foreground, whose plan says it all.
 _OPTIONS = {"--backend", "--file", "--gpus", "--script", "--set"}
 # Variables that differ from one start to the next and change nothing: the folder is asked for itself.
@@ -53,8 +53,10 @@ _SLOTS = 32
 _MOST_TEXTS, _LARGEST_TEXT = 1000, 1_000_000
 # Folders in data that are neither code nor data: see `folder_reader`.
 _NOT_DATA = frozenset({".git", "__pycache__", ".ipynb_checkpoints", ".venv", "node_modules"})
-# A row of a file: its name, mode, size, times of the last change of its text and of itself, and number.
-_OF_A_FILE, _SIZE, _CHANGED = 6, 2, 4
+# A row of a file: its name, mode, owner, size, times of the last change of its text and of itself, number.
+_OF_A_FILE, _MODE, _SIZE, _CHANGED = 7, 1, 3, 5
+# Where the person and their groups have their names.
+_NAMES = ("/etc/passwd", "/etc/group")
 # A run that was left behind, variables of the person's own, and submodules: they change a run.
 _RUNNING, _VARIABLES, _SUBMODULES = ".innerloop/running", ".env", ".gitmodules"
 
@@ -102,14 +104,16 @@ def look_up(root: Path, words: Sequence[str], cwd: Path) -> Lookup | None:
         return None
     slot = zlib.crc32("\0".join([*words, str(cwd)]).encode("utf-8", "surrogateescape")) % _SLOTS
     lookup = Lookup(root, file_of(root, "run", f"-{slot}"), _asked(root, words, cwd), rows, began)
-    with suppress(Exception):  # an entry of any other form is none
+    # Whatever is wrong with an entry, damaged or of another version: the run is planned.
+    with suppress(Exception):
         return replace(lookup, started=_started(lookup))
     return lookup
 
 
 def keep(lookup: Lookup, started: Started) -> None:
     """Keep the plan of a run that has ended, unless something that it was made of has changed."""
-    with suppress(OSError, ValueError, TypeError, UserError, _NO_VALUE, read_states.Unknown):
+    # Whatever cannot be kept, the run has ended as it did.
+    with suppress(Exception):
         entry = _entry(lookup, started)
         if entry is not None:
             from ..util import files
@@ -161,18 +165,25 @@ def _is_disturbed(root: Path) -> bool:
     return os.path.lexists(running) and any(os.scandir(running))
 
 
-def _with_texts(root: Path, code: str, rows: Sequence[read_states.Row]) -> list[read_states.Row]:
-    """The rows, with a checksum of the text of each file of the code in place of its last change.
+def _is_in_view(code: str, row: read_states.Row) -> bool:
+    """Whether a container's view of the code has a link to the file of a row.
 
-    The view of the code that a container gets has links to its files, which the system counts as
-    changes of them. Raises Unknown for so many files that reading them takes longer than a plan.
+    The system counts each link as a change of the file. Folders are mounted, and have none.
+    """
+    return len(row) == _OF_A_FILE and row[0].rpartition("/")[0] == code
+
+
+def _with_texts(root: Path, code: str, rows: Sequence[read_states.Row]) -> list[read_states.Row]:
+    """The rows, with a checksum of the text in place of the last change of each file in a view.
+
+    Raises Unknown for so many files that reading them takes longer than a plan.
     """
     changed: list[read_states.Row] = []
     count = 0
     for row in rows:
-        if len(row) == _OF_A_FILE and row[0].startswith(f"{code}/"):
+        if _is_in_view(code, row):
             count += 1
-            is_text = row[_SIZE] <= _LARGEST_TEXT
+            is_text = stat.S_ISREG(row[_MODE]) and row[_SIZE] <= _LARGEST_TEXT
             text = zlib.crc32((root / row[0]).read_bytes()) if is_text else 0
             row = [*row[:_CHANGED], text, *row[_CHANGED + 1 :]]
         changed.append(row)
@@ -182,11 +193,11 @@ def _with_texts(root: Path, code: str, rows: Sequence[read_states.Row]) -> list[
 
 
 def _without_links(code: str, rows: Sequence[read_states.Row]) -> list[read_states.Row]:
-    """The rows, with the last change of its text alone for each file of the code."""
+    """The rows, with the last change of its text alone for each file in a view."""
     return [
         (
             [*row[:_CHANGED], row[_CHANGED - 1], *row[_CHANGED + 1 :]]
-            if len(row) == _OF_A_FILE and row[0].startswith(f"{code}/")
+            if _is_in_view(code, row)
             else row
         )
         for row in rows
@@ -199,7 +210,12 @@ def _key(lookup: Lookup, code: str, rows: Sequence[read_states.Row]) -> str:
 
 def _started(lookup: Lookup) -> Started | None:
     """The run of an entry that is still valid, by a new ID; None without one."""
-    head, _, values = lookup.path.read_bytes().partition(b"\n")
+    with open(lookup.path, "rb") as file:
+        status = os.fstat(file.fileno())
+        # In a cache of several people, another one's entry may say anything.
+        if status.st_uid != os.getuid() or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            return None
+        head, _, values = file.read().partition(b"\n")
     entry, root = json.loads(head), lookup.root
     if (
         entry["key"] != _key(lookup, entry["code"], lookup.rows)
@@ -217,9 +233,8 @@ def _started(lookup: Lookup) -> Started | None:
     # name, a label, a path.
     id = new_id()
     files.confine(root)
-    if entry["body"]:
-        early = json.dumps([entry["mark"], *entry["body"]]).replace(entry["id"], id)
-        _create_early(root, *json.loads(early))
+    if entry["early"]:
+        _create_early(root, id, *json.loads(json.dumps(entry["early"]).replace(entry["id"], id)))
     values = values.replace(entry["id"].encode(), id.encode())
     run, request = _Values(io.BytesIO(values)).load()
     if entry["has_secrets"]:
@@ -234,10 +249,13 @@ def _of_container(run: Run, request: Request) -> Started:
     return Started(run, request, container_run.submit)
 
 
-def _create_early(root: Path, mark: list[str], name: str, body: dict[str, Any]) -> None:
+def _create_early(
+    root: Path, id: str, name: str, body: dict[str, Any], experiment: str, outputs: str
+) -> None:
     """Create the run's container while the rest of its plan is read.
 
-    Of what it mounts, the folders of a run do not exist yet, and an engine looks for them.
+    Of what it mounts, the folders of a run do not exist yet, and an engine looks for them. If this
+    process is killed now, a later command finds by the mark what is left.
     """
     from ..docker import client, early_container, engine
     from ..history import in_flight
@@ -246,19 +264,18 @@ def _create_early(root: Path, mark: list[str], name: str, body: dict[str, Any]) 
     socket_path = engine.own_socket()
     if socket_path is None or not client.is_plain(os.environ):
         return
-    id, experiment, folder = mark
-    in_flight.begin(root, id, "run", experiment, folder)  # after a kill the next command finds it
     mounted = [Path(mount["Source"]) for mount in body["HostConfig"].get("Mounts", ())]
+    in_flight.begin(root, id, "run", experiment, outputs)
     made = [files.make_folder(path) for path in mounted if not os.path.lexists(path)]
-    early_container.begin(socket_path, name, body, made, lambda: in_flight.forget(root, id))
+    early_container.begin(socket_path, name, body, made, forget=lambda: in_flight.forget(root, id))
 
 
-def _body(container: ContainerSpec) -> list[Any] | None:
-    """The name and the engine's body for a container; None for one that the client starts."""
+def _early(run: Run, request: Request, container: ContainerSpec) -> list[Any] | None:
+    """What `_create_early` needs; None for a container that the client starts."""
     from ..model.container_api import create_body
 
     body = create_body(container, os.environ)
-    return None if body is None else [container.name, body]
+    return None if body is None else [container.name, body, run.experiment.name, request.outputs]
 
 
 def _redaction(run: Run, request: Request) -> Any:
@@ -269,19 +286,26 @@ def _redaction(run: Run, request: Request) -> Any:
 
 
 def _folder_digest(root: Path, folder: str) -> str:
-    if not (root / folder).is_dir():
-        return ""
-    return _digest(read_states.below(root, folder, unread=_NOT_DATA, with_unread=True))
+    return _digest(_below(root, folder)) if (root / folder).is_dir() else ""
+
+
+def _below(root: Path, path: str) -> list[read_states.Row]:
+    """The rows of a folder with data; none for a file, whose state is among what was read."""
+    if not (root / path).is_dir():
+        return []
+    return read_states.below(root, path, unread=_NOT_DATA, with_unread=True)
 
 
 def _source(path: str) -> list[Any]:
     """What is mounted: a file with its state, and a folder by its being there."""
     found = read_states.state(Path(path))
-    return ["folder"] if found and stat.S_ISDIR(found[0]) else found
+    is_folder = bool(found) and isinstance(found[0], int) and stat.S_ISDIR(found[0])
+    return ["folder"] if is_folder else found
 
 
 def _entry(lookup: Lookup, started: Started) -> bytes | None:
     """The bytes of an entry; None for a run whose plan is not kept."""
+    from ..docker import engine
     from ..util.redaction import NO_REDACTION
     from ..workspace.loader import WorkspaceFiles
 
@@ -294,17 +318,19 @@ def _entry(lookup: Lookup, started: Started) -> bytes | None:
         return None
     code = os.path.relpath(run.code or "", root).replace("\\", "/")
     rows = _without_links(code, read_states.sources(root, with_unread=True))
-    if rows != _without_links(code, lookup.rows):
+    if rows != _without_links(code, lookup.rows) or _is_unread(root, image.context, rows):
         return None
     folders = {*WorkspaceFiles.searched, *run.data.values()}
     for folder in folders:
-        rows += read_states.below(root, folder, unread=_NOT_DATA) or [[folder]]
-    read = read_states.states(root, sorted({*found[0], *folders}))
+        rows += _below(root, folder)
+    read = read_states.states(root, sorted({*found[0], *folders, *_NAMES}))
     # Below src/ a run makes places for its mounts, and what else is there has a row.
     seen = {place for place in found[1] if place.split("/")[0] != SOURCES}
     if read_states.newest_change(root, rows, read, seen) > lookup.began - SETTLED_NS:
         return None
-    if (machine := _of_machine(root, image.name, image.digest)) is None:
+    planned_with = repr(engine.last_answers.get(image.name))
+    machine = _of_machine(root, image.name, image.digest)
+    if machine is None or machine[0] != planned_with:  # or built again meanwhile
         return None
     mounted = [mount.source for mount in request.mounts if run.id not in mount.source]
     head = {
@@ -317,13 +343,26 @@ def _entry(lookup: Lookup, started: Started) -> bytes | None:
         "image": image.name,
         "digest": image.digest,
         "machine": machine,
-        "body": _body(request.container),
-        "mark": [run.id, run.experiment.name, request.outputs],
+        "early": _early(run, request, request.container),
         "id": run.id,
         "has_secrets": request.redaction != NO_REDACTION,
     }
     values = pickle.dumps((run, replace(request, redaction=NO_REDACTION)), PICKLE)
-    return json.dumps(head).encode() + b"\n" + values
+    entry = json.dumps(head).encode() + b"\n" + values
+    text = entry.decode("utf-8", "surrogateescape")
+    return entry if request.redaction.text(text) == text else None
+
+
+def _is_unread(root: Path, context: str, rows: Sequence[read_states.Row]) -> bool:
+    """Whether a build gets folders whose files have no rows."""
+    inside = os.path.relpath(context, root).replace("\\", "/") if context else ""
+    return any(
+        len(row) == 1
+        and row[0].rpartition("/")[2] in read_states.NOT_READ
+        and is_within(row[0], inside)
+        for row in rows
+        if inside
+    )
 
 
 def _can_be_kept(run: Run, request: Request) -> bool:
@@ -364,9 +403,10 @@ class _Values(pickle.Unpickler):
     """Reads values of this package, and nothing that does anything."""
 
     def find_class(self, module: str, name: str) -> Any:
-        if not module.startswith(("innerloop.model.", "innerloop.util.")):
-            raise ValueError(f"{module}.{name} is no value of a plan")
-        found = super().find_class(module, name)
-        if not isinstance(found, type):
-            raise ValueError(f"{module}.{name} is no value of a plan")
-        return found
+        # A name with a dot leads from a module to what that has imported.
+        if module.startswith(("innerloop.model.", "innerloop.util.")) and "." not in name:
+            found = super().find_class(module, name)
+            is_ours = isinstance(found, type) and found.__module__ == module
+            if is_ours and (is_dataclass(found) or issubclass(found, Enum)):
+                return found
+        raise ValueError(f"{module}.{name} is no value of a plan")

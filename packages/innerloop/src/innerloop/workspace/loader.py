@@ -574,7 +574,7 @@ class WorkspaceFiles:
     def links(self, folder: str) -> Sequence[tuple[str, str]]:
         if not self.is_dir(folder):
             return []
-        if not _is_in_src(folder):
+        if not is_in_src(folder):
             self.searched.add(folder)
         found = [
             (_from(self.root, link), os.readlink(link).replace("\\", "/"))
@@ -588,14 +588,14 @@ class WorkspaceFiles:
 
         At most `MOST_MEASURED` files are counted.
         """
-        if not _is_in_src(folder):
+        if not is_in_src(folder):
             self.searched.add(folder)
         return _measure(self.root / folder)
 
     def contents(self, path: str) -> FolderContents:
         """What a folder of code or data holds besides ordinary files."""
-        contents = folder_reader.read(self._path(path), NOT_CODE if _is_in_src(path) else SKIPPED)
-        if not _is_in_src(path):
+        contents = folder_reader.read(self._path(path), NOT_CODE if is_in_src(path) else SKIPPED)
+        if not is_in_src(path):
             self.searched.add(path)
         return contents
 
@@ -612,11 +612,8 @@ class WorkspaceFiles:
         """
         if not self.finds_assets:
             return None
-        root = os.path.normpath(self.root)
-        catalogue = asset_catalogue.of_workspace(root)
-        places = (*catalogue.folders, *(file for file, _ in catalogue.texts))
-        self.consulted.update(place for place in places if not _is_in_src(place))
-        return asset_catalogue.find(Path(root), kind, reference, job_file, where)
+        root = Path(os.path.normpath(self.root))
+        return asset_catalogue.find(root, kind, reference, job_file, where)
 
     def remedy(self, path: str) -> str:
         """A command that fetches data that do not exist; "" if none is known."""
@@ -639,10 +636,10 @@ class WorkspaceFiles:
         return os.name == "nt" or os.access(self._path(path), os.X_OK)
 
     def _path(self, path: str) -> Path:
-        if not _is_in_src(path):
+        if not is_in_src(path):
             self.consulted.add(path)
         resolved = text_links.resolve(self.root, path)
-        if resolved != path and not _is_in_src(resolved):
+        if resolved != path and not is_in_src(resolved):
             self.consulted.add(resolved)
         return self.root / resolved
 
@@ -678,7 +675,7 @@ def path_in(workspace: Workspace, word: str, cwd: Path) -> str:
     return as_on_disk(root, relative)
 
 
-def _is_in_src(path: str) -> bool:
+def is_in_src(path: str) -> bool:
     """Whether a path is below src/, and not in a folder that holds no code."""
     first, *parts = posixpath.normpath(path).split("/")
     return first == "src" and not NOT_CODE.intersection(parts)

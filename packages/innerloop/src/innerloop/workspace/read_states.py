@@ -65,12 +65,16 @@ def consulted(root: Path) -> tuple[set[str], set[str]] | None:
 
     None where git wrote links as text files: its index is read, too.
     """
-    from . import text_links
-    from .loader import WorkspaceFiles
+    from . import asset_catalogue, text_links
+    from .loader import WorkspaceFiles, is_in_src
 
     if text_links.may_be(root):
         return None
     read = {*WorkspaceFiles.consulted, *text_links.settings_files(root)}
+    if asset_catalogue.of_workspace.cache_info().currsize:
+        catalogue = asset_catalogue.of_workspace(os.path.normpath(root))
+        files = (file for file, _ in catalogue.texts)
+        read.update(path for path in (*catalogue.folders, *files) if not is_in_src(path))
     seen = {*WorkspaceFiles.places, *_marks_of_git(root)}
     return read, seen | {above for one in (*read, *seen) for above in _above(one)}
 
@@ -143,7 +147,8 @@ def _tree(root: str, folder: str, unread: Collection[str], with_unread: bool) ->
 
 
 def _of_status(status: os.stat_result) -> list[int]:
-    return [status.st_mode, status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
+    owner, times = status.st_uid, (status.st_mtime_ns, status.st_ctime_ns)
+    return [status.st_mode, owner, status.st_size, *times, status.st_ino]
 
 
 def _place(path: Path) -> Row:
@@ -178,7 +183,7 @@ def _marks_of_git(root: Path) -> set[str]:
 def _times(state: Sequence[Any]) -> list[int]:
     """The times of the changes in a state, of the content and of the entry itself."""
     numbers = state[1:] if state and isinstance(state[0], str) else state
-    return [time for at in range(0, len(numbers), 5) for time in numbers[at + 2 : at + 4]]
+    return [time for at in range(0, len(numbers), 6) for time in numbers[at + 3 : at + 5]]
 
 
 def _last_change(path: Path) -> int:
