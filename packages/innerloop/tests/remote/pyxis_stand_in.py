@@ -17,8 +17,8 @@ import shlex
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "apptainer"))
-import apptainer_stand_in as container
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from tests.apptainer import apptainer_stand_in as container
 
 REAL = "/usr/bin/srun"
 OPTIONS = ("--container-image", "--container-mounts", "--container-workdir")

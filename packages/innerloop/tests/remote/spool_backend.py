@@ -21,7 +21,7 @@ from innerloop.model.workspace import Workspace
 from innerloop.remote import job_text, submission_store
 from innerloop.remote.base import DoctorFact, Events, Fetched, JobStatus, SubmissionOrder
 from innerloop.remote.submission_store import SENT, SubmittedJob
-from innerloop.runner.plan import new_id
+from innerloop.runner.started_run import new_id
 from innerloop.util import clock, files, process
 from innerloop.workspace.loader import WorkspaceFiles
 

@@ -9,7 +9,7 @@ import pytest
 
 from innerloop.remote import overview
 from innerloop.remote.overview import RunState
-from innerloop.runner.plan import new_id
+from innerloop.runner.started_run import new_id
 from innerloop.util.turns import Turn
 
 
