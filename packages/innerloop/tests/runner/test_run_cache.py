@@ -75,9 +75,9 @@ def looked_up(root: Path) -> Lookup:
     return lookup
 
 
-def planned(root: Path, job: str | None = None) -> Started:
+def planned(root: Path, job: str = "tiny") -> Started:
     workspace = loader.open_workspace(root)
-    experiment, file = loader.choose_job(workspace, "tiny", job, root)
+    experiment, file = loader.choose_job(workspace, job, None, root)
     run = execute.plan(workspace, experiment, loader.open_job(workspace, experiment, file))
     request = replace(docker.plan(run), why="asked for")
     return Started(run, request, container_run.submit)
@@ -350,3 +350,16 @@ def test_data_may_be_behind_a_link(root: Path) -> None:
     (root / "data/other").mkdir()
     (root / "data/pictures").symlink_to("other")
     assert looked_up(root).started is None
+
+
+def test_a_job_file_elsewhere_is_not_kept(root: Path) -> None:
+    """It is no file of src/, and has no row."""
+    text = (root / "src/tiny/azure-ml-job.yaml").read_text()
+    text = text.replace("code: .", "code: ../src/tiny").replace("../../data", "../data")
+    (root / "jobs").mkdir()
+    (root / "jobs/train.yml").write_text(text.replace("./environment", "../src/tiny/environment"))
+    settle()
+    lookup, started = looked_up(root), planned(root, "jobs/train.yml")
+    assert started.run.job.name == "jobs/train.yml" and not started.run.missing
+    run_cache.keep(lookup, started)
+    assert not lookup.path.exists()

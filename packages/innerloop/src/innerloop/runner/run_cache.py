@@ -385,7 +385,8 @@ def _can_be_kept(run: Run, request: Request) -> bool:
         and job.kind == "command"
     )
     is_in_sources = (
-        not (experiment.paths.keys or experiment.paths.link)
+        job.name.startswith(f"{SOURCES}/")
+        and not (experiment.paths.keys or experiment.paths.link)
         and run.code is not None
         and Path(run.code).is_relative_to(sources)
         and image is not None
