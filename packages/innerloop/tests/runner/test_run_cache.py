@@ -60,6 +60,7 @@ def root(workspace: Workspace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     monkeypatch.setattr(engine, "last_answers", {})
     monkeypatch.setattr(run_cache, "_of_machine", lambda root, image, digest: [repr(ANSWER)])
     monkeypatch.setattr(engine, "own_socket", lambda: None)  # nothing is created early
+    monkeypatch.setattr(run_cache, "_SLOTS", 1 << 32)  # no entry in the place of another
     for name in ("consulted", "places", "searched"):
         monkeypatch.setattr(WorkspaceFiles, name, set())
     workspace.add("tiny", "import sys\n", job=JOB)
@@ -143,6 +144,10 @@ def test_other_words_folders_and_variables_are_planned(
     assert looked_up(root).started is not None
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
     assert looked_up(root).started is None
+    run_cache.keep(looked_up(root), planned(root))  # another terminal's, beside the first
+    assert looked_up(root).started is not None
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    assert looked_up(root).started is not None
 
 
 def test_another_image_is_planned(

@@ -48,7 +48,8 @@ PICKLE = 5
 _OPTIONS = {"--backend", "--file", "--gpus", "--script", "--set"}
 # Variables that differ from one start to the next and change nothing: the folder is asked for itself.
 _VOLATILE = {"_", "OLDPWD", "PWD", "SHLVL"}
-# So many command lines of a workspace are known; the newest one replaces the one of its number.
+# So many command lines of a workspace are known, each with its variables: two terminals differ in
+# some. The newest one replaces the one of its number.
 _SLOTS = 32
 # Files of a run's code whose text is compared, the size of each and of all: see `_with_texts`. In bytes.
 _MOST_TEXTS, _LARGEST_TEXT, _ALL_TEXTS = 1000, 1_000_000, 20_000_000
@@ -103,8 +104,9 @@ def look_up(root: Path, words: Sequence[str], cwd: Path) -> Lookup | None:
         rows = read_states.sources(root, with_unread=True)
     except (read_states.Unknown, OSError):
         return None
-    slot = zlib.crc32("\0".join([*words, str(cwd)]).encode("utf-8", "surrogateescape")) % _SLOTS
-    lookup = Lookup(root, file_of(root, "run", f"-{slot}"), _asked(root, words, cwd), rows, began)
+    asked = _asked(root, words, cwd)
+    slot = zlib.crc32(json.dumps(asked).encode()) % _SLOTS
+    lookup = Lookup(root, file_of(root, "run", f"-{slot}"), asked, rows, began)
     # Whatever is wrong with an entry, damaged or of another version: the run is planned.
     with suppress(Exception):
         return replace(lookup, started=_started(lookup))
