@@ -60,6 +60,7 @@ def root(workspace: Workspace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     monkeypatch.setattr(engine, "last_answers", {})
     monkeypatch.setattr(run_cache, "_of_machine", lambda root, image, digest: [repr(ANSWER)])
     monkeypatch.setattr(engine, "own_socket", lambda: None)  # nothing is created early
+    monkeypatch.setattr(run_cache, "_SLOTS", 1 << 32)  # no entry in the place of another
     for name in ("consulted", "places", "searched"):
         monkeypatch.setattr(WorkspaceFiles, name, set())
     workspace.add("tiny", "import sys\n", job=JOB)
@@ -75,9 +76,9 @@ def looked_up(root: Path) -> Lookup:
     return lookup
 
 
-def planned(root: Path, job: str | None = None) -> Started:
+def planned(root: Path, job: str = "tiny") -> Started:
     workspace = loader.open_workspace(root)
-    experiment, file = loader.choose_job(workspace, "tiny", job, root)
+    experiment, file = loader.choose_job(workspace, job, None, root)
     run = execute.plan(workspace, experiment, loader.open_job(workspace, experiment, file))
     request = replace(docker.plan(run), why="asked for")
     return Started(run, request, container_run.submit)
@@ -143,6 +144,10 @@ def test_other_words_folders_and_variables_are_planned(
     assert looked_up(root).started is not None
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
     assert looked_up(root).started is None
+    run_cache.keep(looked_up(root), planned(root))  # another terminal's, beside the first
+    assert looked_up(root).started is not None
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    assert looked_up(root).started is not None
 
 
 def test_another_image_is_planned(
@@ -350,3 +355,16 @@ def test_data_may_be_behind_a_link(root: Path) -> None:
     (root / "data/other").mkdir()
     (root / "data/pictures").symlink_to("other")
     assert looked_up(root).started is None
+
+
+def test_a_job_file_elsewhere_is_not_kept(root: Path) -> None:
+    """It is no file of src/, and has no row."""
+    text = (root / "src/tiny/azure-ml-job.yaml").read_text()
+    text = text.replace("code: .", "code: ../src/tiny").replace("../../data", "../data")
+    (root / "jobs").mkdir()
+    (root / "jobs/train.yml").write_text(text.replace("./environment", "../src/tiny/environment"))
+    settle()
+    lookup, started = looked_up(root), planned(root, "jobs/train.yml")
+    assert started.run.job.name == "jobs/train.yml" and not started.run.missing
+    run_cache.keep(lookup, started)
+    assert not lookup.path.exists()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from innerloop.model.jobs.job import Input
-from innerloop.workspace import asset_catalogue
+from innerloop.workspace import asset_catalogue, read_states, text_links
 from innerloop.workspace.loader import WorkspaceFiles
 
 ENVIRONMENT = "name: team\nversion: 1\nimage: python:3.11\n"
@@ -101,13 +101,17 @@ def test_a_folder_of_many_entries_is_not_read_to_its_end(
     assert catalogue.is_partial and len(catalogue.texts) == 3
 
 
-def test_find_asset_names_what_a_cached_output_depends_on(tmp_path: Path) -> None:
+def test_what_was_searched_is_part_of_a_cached_result(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(text_links, "may_be", lambda root: False)
     write(tmp_path, "environments/team.yml")
     write(tmp_path, "src/a/team.yml")
     found = WorkspaceFiles(tmp_path).find_asset("environment", "azureml:team:1", JOB, JOB)
     assert found is not None and found.file == "environments/team.yml"
-    assert {".", "environments", "environments/team.yml"} <= WorkspaceFiles.consulted
-    assert "src/a/team.yml" not in WorkspaceFiles.consulted
+    read, _ = read_states.consulted(tmp_path) or (set(), set())
+    assert {".", "environments", "environments/team.yml"} <= read
+    assert "src/a/team.yml" not in read
     sent = WorkspaceFiles(tmp_path, finds_assets=False)
     assert sent.find_asset("environment", "azureml:team:1", JOB, JOB) is None
     assert WorkspaceFiles(tmp_path).find_asset("data", "azureml:team:1", JOB, JOB) is None

@@ -6,7 +6,8 @@ workspace that were read (see `workspace/read_states`), the folders of its data,
 person, and the image. Anything else is planned as ever: a change is seen at the next run.
 
 An entry is in the user's cache, where no workspace can write it, and holds values of this package alone.
-It has no secret: what is masked in a log is looked for in the variables again.
+It has no secret: a plan with one is not kept, and what is masked in a log is looked for in the variables
+again.
 """
 
 from __future__ import annotations
@@ -47,10 +48,11 @@ PICKLE = 5
 _OPTIONS = {"--backend", "--file", "--gpus", "--script", "--set"}
 # Variables that differ from one start to the next and change nothing: the folder is asked for itself.
 _VOLATILE = {"_", "OLDPWD", "PWD", "SHLVL"}
-# So many command lines of a workspace are known; the newest one replaces the one of its number.
+# So many command lines of a workspace are known, each with its variables: two terminals differ in
+# some. The newest one replaces the one of its number.
 _SLOTS = 32
-# Files of a run's code whose text is compared, and their size in bytes: see `_with_texts`.
-_MOST_TEXTS, _LARGEST_TEXT = 1000, 1_000_000
+# Files of a run's code whose text is compared, the size of each and of all: see `_with_texts`. In bytes.
+_MOST_TEXTS, _LARGEST_TEXT, _ALL_TEXTS = 1000, 1_000_000, 20_000_000
 # Folders in data that are neither code nor data: see `folder_reader`.
 _NOT_DATA = frozenset({".git", "__pycache__", ".ipynb_checkpoints", ".venv", "node_modules"})
 # A row of a file: its name, mode, owner, size, times of the last change of its text and of itself, number.
@@ -102,8 +104,9 @@ def look_up(root: Path, words: Sequence[str], cwd: Path) -> Lookup | None:
         rows = read_states.sources(root, with_unread=True)
     except (read_states.Unknown, OSError):
         return None
-    slot = zlib.crc32("\0".join([*words, str(cwd)]).encode("utf-8", "surrogateescape")) % _SLOTS
-    lookup = Lookup(root, file_of(root, "run", f"-{slot}"), _asked(root, words, cwd), rows, began)
+    asked = _asked(root, words, cwd)
+    slot = zlib.crc32(json.dumps(asked).encode()) % _SLOTS
+    lookup = Lookup(root, file_of(root, "run", f"-{slot}"), asked, rows, began)
     # Whatever is wrong with an entry, damaged or of another version: the run is planned.
     with suppress(Exception):
         return replace(lookup, started=_started(lookup))
@@ -176,19 +179,18 @@ def _is_in_view(code: str, row: read_states.Row) -> bool:
 def _with_texts(root: Path, code: str, rows: Sequence[read_states.Row]) -> list[read_states.Row]:
     """The rows, with a checksum of the text in place of the last change of each file in a view.
 
-    Raises Unknown for so many files that reading them takes longer than a plan.
+    Raises Unknown for so much text that reading it takes longer than a plan.
     """
+    sizes = [row[_SIZE] for row in rows if _is_in_view(code, row)]
+    if len(sizes) > _MOST_TEXTS or sum(n for n in sizes if n <= _LARGEST_TEXT) > _ALL_TEXTS:
+        raise read_states.Unknown
     changed: list[read_states.Row] = []
-    count = 0
     for row in rows:
         if _is_in_view(code, row):
-            count += 1
             is_text = stat.S_ISREG(row[_MODE]) and row[_SIZE] <= _LARGEST_TEXT
             text = zlib.crc32((root / row[0]).read_bytes()) if is_text else 0
             row = [*row[:_CHANGED], text, *row[_CHANGED + 1 :]]
         changed.append(row)
-    if count > _MOST_TEXTS:
-        raise read_states.Unknown
     return changed
 
 
@@ -385,7 +387,8 @@ def _can_be_kept(run: Run, request: Request) -> bool:
         and job.kind == "command"
     )
     is_in_sources = (
-        not (experiment.paths.keys or experiment.paths.link)
+        job.name.startswith(f"{SOURCES}/")
+        and not (experiment.paths.keys or experiment.paths.link)
         and run.code is not None
         and Path(run.code).is_relative_to(sources)
         and image is not None
