@@ -75,7 +75,8 @@ def started(environment: Path, source: Path, env: Mapping[str, str]) -> Iterator
         client.write_text(CLIENT.format(python=python.resolve()))
         client.chmod(0o755)
         client.replace(python)
-    path = environment / f"warm-{os.getpid()}-{next(NUMBERS)}"  # several folders of tests have one each
+    # Several folders of tests have one each.
+    path = environment / f"warm-{os.getpid()}-{next(NUMBERS)}"
     argv = [str(itself), *START[:-1], __file__, str(path), str(source)]
     variables = {**os.environ, **env}
     child = subprocess.Popen(argv, env=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
