@@ -138,7 +138,7 @@ def test_what_two_steps_share_is_made_by_one_and_no_service_keeps_the_lock(tmp_p
     [
         (1, 2, 0, 0, 2),
         (1, 2, 1, 1, 0),  # they fail alone as well
-        (1, 5, 0, 1, 0),  # more than chance
+        (1, 9, 0, 1, 0),  # more than chance
         (1, 0, 0, 1, 0),
         (2, 2, 0, 2, 0),  # the run itself was ended
     ],

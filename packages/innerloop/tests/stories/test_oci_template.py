@@ -7,6 +7,7 @@ tool from a package index that it reaches at the engine's bridge.
 from __future__ import annotations
 
 import functools
+import ipaddress
 import json
 import os
 import shlex
@@ -76,8 +77,10 @@ def index(
     folder = tmp_path_factory.mktemp("index")
     for path in (wheel, *dependencies.iterdir()):
         (folder / path.name).symlink_to(path)
-    form = "{{(index .IPAM.Config 0).Gateway}}"
-    gateway = docker("network", "inspect", "bridge", "--format", form).strip()
+    form = "{{json (index .IPAM.Config 0)}}"
+    bridge = json.loads(docker("network", "inspect", "bridge", "--format", form))
+    # An engine that found its bridge there names the subnet alone; the bridge has the first address.
+    gateway = bridge.get("Gateway") or str(next(ipaddress.ip_network(bridge["Subnet"]).hosts()))
     server = ThreadingHTTPServer((gateway, 0), functools.partial(Index, directory=str(folder)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield {
