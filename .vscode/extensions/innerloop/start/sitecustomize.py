@@ -11,6 +11,10 @@ It belongs to the tool and needs nothing of it. Without this folder the program 
 import os
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import FrameType
+
 # The program did not start: EX_CONFIG of sysexits.h. The extension offers the container then.
 EXIT_CODE = 78
 
@@ -21,14 +25,13 @@ ROOT = os.path.abspath(os.path.join(HERE, *[os.pardir] * 4))
 class MissingPackage:
     """The last finder that Python asks, for a module that no other finder has."""
 
-    def find_spec(self, name, path=None, target=None):
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
         place = _place_of(sys._getframe(1)) if path is None else None
         if place is not None:
             _end(name, *place)
-        return None
 
 
-def _place_of(frame):
+def _place_of(frame: "FrameType | None") -> "tuple[str, int] | None":
     """File and line of an import that ends the program; None for one that may be handled."""
     place = None
     while frame is not None:
@@ -49,11 +52,11 @@ def _place_of(frame):
     return None
 
 
-def _is_own(path):
+def _is_own(path: str) -> bool:
     return path.startswith(ROOT + os.sep) and "site-packages" not in path.split(os.sep)
 
 
-def _is_handled(path, line):
+def _is_handled(path: str, line: int) -> bool:
     """Whether a `try` or a `with suppress(...)` is around the line."""
     import ast
 
@@ -76,11 +79,11 @@ def _is_handled(path, line):
     return False
 
 
-def _catches(names):
+def _catches(names: str) -> bool:
     return any(name in names for name in ("ImportError", "ModuleNotFoundError", "Exception'"))
 
 
-def _end(name, path, line):
+def _end(name: str, path: str, line: int) -> None:
     file = os.path.relpath(path, ROOT)
     program = os.path.relpath(os.path.abspath(sys.argv[0]), ROOT)
     loop = os.path.join("scripts", "loop")
@@ -95,7 +98,7 @@ def _end(name, path, line):
     os._exit(EXIT_CODE)
 
 
-def _leave_path():
+def _leave_path() -> None:
     """Out of the search path: of this process, and of those that the program starts."""
     sys.path[:] = [path for path in sys.path if os.path.abspath(path) != HERE]
     paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
@@ -105,7 +108,7 @@ def _leave_path():
         del os.environ["PYTHONPATH"]
 
 
-def _import_hidden():
+def _import_hidden() -> None:
     """Import the sitecustomize that this module hides."""
     from importlib.machinery import PathFinder
     from importlib.util import module_from_spec
