@@ -8,7 +8,9 @@ import pytest
 import yaml
 
 SRC = Path(__file__).resolve().parents[4] / "src"
-UV_LOCK = SRC.parent / "packages/innerloop/src/innerloop/locks/uv.txt"
+TOOL = SRC.parent / "packages/innerloop/src/innerloop"
+UV_LOCK = TOOL / "locks/uv.txt"
+TEMPLATE = TOOL / "templates/experiment"
 EXPERIMENTS = sorted(file.parents[1] for file in SRC.glob("*/environment/Dockerfile"))
 
 each = pytest.mark.parametrize("folder", EXPERIMENTS, ids=lambda folder: folder.name)
@@ -52,7 +54,15 @@ def test_the_dockerfile_has_the_stages_base_dev_and_job(folder: Path) -> None:
 @each
 @pytest.mark.parametrize("place", ["environment", "deploy"])
 def test_the_dockerfile_brings_the_uv_of_the_tools_own_lock(folder: Path, place: str) -> None:
-    text = (folder / place / "Dockerfile").read_text(encoding="utf-8")
+    brings_the_tools_uv(folder / place / "Dockerfile")
+
+
+def test_the_dockerfile_of_new_experiments_brings_it_too() -> None:
+    brings_the_tools_uv(TEMPLATE / "environment/Dockerfile")
+
+
+def brings_the_tools_uv(dockerfile: Path) -> None:
+    text = dockerfile.read_text(encoding="utf-8")
     lock = UV_LOCK.read_text(encoding="utf-8")
     assert re.findall(r"uv==([\d.]+)", text) == re.findall(r"^uv==([\d.]+)", lock, re.MULTILINE)
     hashes = re.findall(r"--hash=sha256:\w+", text)

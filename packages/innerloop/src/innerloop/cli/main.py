@@ -129,11 +129,10 @@ def dispatch(words: list[str]) -> int:
 def _run_job(words: list[str]) -> int:
     """`loop run`: at once, where its plan is known from the last one."""
     from ..runner import run_cache
-    from ..util import process
 
     _raise_interrupts()  # here already: a container may be created early
     root, cwd = root_of(sys.argv[0]), Path.cwd()
-    with process.signals_as_interrupts(), run_cache.looked_up(root, words[1:], cwd) as lookup:
+    with run_cache.looked_up(root, words[1:], cwd) as lookup:
         if lookup is not None and lookup.started is not None:
             from ..runner import started_run
 

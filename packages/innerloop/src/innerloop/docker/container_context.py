@@ -11,7 +11,7 @@ from ..model.workspace import Workspace
 from ..util import network, venvs
 from ..util.network import Network
 from . import buildkit
-from .own_mounts import own_binds as own_binds
+from .own_mounts import own_binds
 
 CA = "/run/innerloop/ca.pem"
 

@@ -13,7 +13,7 @@ from ..model.container import PODMAN
 from ..model.gpu import Gpu, GpuSetting
 from ..util import host_gpus, process
 from ..util.host_gpus import HostGpus
-from . import cdi_specs, container_context, gpu_handover, gpu_trial
+from . import cdi_specs, gpu_handover, gpu_trial, own_mounts
 from .engine import Engine
 from .engine_facts import EngineFacts
 from .gpu_handover import GpuEngine, GpuHandover
@@ -64,7 +64,7 @@ def host_of(setting: GpuSetting) -> HostGpus:
 def engine_of(asked: Engine, host: HostGpus) -> GpuEngine:
     """What of the engine matters. Its specifications are read only where there is a GPU for them."""
     facts = asked.facts
-    is_here = facts.is_here and not container_context.own_binds()
+    is_here = facts.is_here and not own_mounts.own_binds()
     devices = facts.cdi_devices
     if host.nvidia is not None and is_here and not devices and "nvidia" not in facts.runtimes:
         devices = cdi_specs.devices(_folders(facts))

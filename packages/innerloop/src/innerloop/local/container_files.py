@@ -12,7 +12,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from ..docker import container_context, container_user
+from ..docker import container_user, own_mounts
 from ..model import link_mounts
 from ..model.container import (
     EXPERIMENT_LABEL,
@@ -67,7 +67,7 @@ def with_links(run: Run, planned: Request, context: ContainerContext | None = No
     if not has_texts and not any(one.links for one in run.contents.values()):
         return planned
     if context is None:
-        context = ContainerContext(binds=container_context.own_binds())
+        context = ContainerContext(binds=own_mounts.own_binds())
     return _with_hook(run, _with_outside_links(run, planned, context), context)
 
 

@@ -15,6 +15,7 @@ from ..docker import (
     gpus,
     image_build,
     made_contexts,
+    own_mounts,
 )
 from ..docker.engine import Engine
 from ..docker.engine_facts import EngineFacts
@@ -74,7 +75,7 @@ def plan(run: Run) -> Request:
     )
     if image is not None and planned.container is not None and _is_person(planned.container):
         mounts = container_user.mounts(run.workspace, run.experiment.name, image.name, facts)
-        context = ContainerContext(binds=container_context.own_binds())
+        context = ContainerContext(binds=own_mounts.own_binds())
         on_host = (context.on_host(mount) for mount in mounts)
         planned = replace(planned, container=planned.container.with_mounts(*on_host))
     planned = container_files.with_links(run, planned)

@@ -25,7 +25,7 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from ..docker import container_context, container_ports, docker_cli
+from ..docker import container_ports, docker_cli, own_mounts
 from ..model import debug_port
 from ..model.container import NO_CONTEXT, ContainerContext, ContainerSpec, Mount
 from ..model.experiment import Experiment
@@ -284,7 +284,7 @@ def mounts_of(library: Path, context: ContainerContext | None = None) -> tuple[M
     `context` knows the paths of what starts it; None is this machine's engine.
     """
     if context is None:
-        context = ContainerContext(binds=container_context.own_binds())
+        context = ContainerContext(binds=own_mounts.own_binds())
     return (
         context.on_host(Mount(str(PROGRAMS), CONTAINER_PROGRAMS, read_only=True)),
         context.on_host(Mount(str(library), CONTAINER_LIBRARY, read_only=True)),

@@ -86,13 +86,8 @@ def looked_up(root: Path, words: Sequence[str], cwd: Path) -> Iterator[Lookup | 
     from ..docker import early_container
     from ..util import process
 
-    with early_container.removed_unless_taken():
-        with process.signals_as_interrupts():
-            lookup = look_up(root, words, cwd)
-            if lookup is not None and lookup.started is not None:
-                yield lookup
-                return
-        yield lookup
+    with process.signals_as_interrupts(), early_container.removed_unless_taken():
+        yield look_up(root, words, cwd)
 
 
 def look_up(root: Path, words: Sequence[str], cwd: Path) -> Lookup | None:
@@ -223,7 +218,7 @@ def _started(lookup: Lookup) -> Started | None:
         entry["key"] != _key(lookup, entry["code"], lookup.rows)
         or entry["read"] != read_states.states(root, entry["read"])
         or entry["seen"] != read_states.places(root, entry["seen"])
-        or entry["folders"] != {name: _folder_digest(root, name) for name in entry["folders"]}
+        or entry["folders"] != {name: _digest(_below(root, name)) for name in entry["folders"]}
         or entry["sources"] != {name: _source(name) for name in entry["sources"]}
         or entry["machine"] != _of_machine(root, entry["image"], entry["digest"])
     ):
@@ -287,10 +282,6 @@ def _redaction(run: Run, request: Request) -> Any:
     return secrets_of(run, request, os.environ, network.of_machine(os.environ).urls)
 
 
-def _folder_digest(root: Path, folder: str) -> str:
-    return _digest(_below(root, folder)) if (root / folder).is_dir() else ""
-
-
 def _below(root: Path, path: str) -> list[read_states.Row]:
     """The rows of a folder with data; none for a file, whose state is among what was read."""
     if not (root / path).is_dir():
@@ -323,8 +314,8 @@ def _entry(lookup: Lookup, started: Started) -> bytes | None:
     if rows != _without_links(code, lookup.rows) or _is_unread(root, image.context, rows):
         return None
     folders = {*WorkspaceFiles.searched, *run.data.values()}
-    for folder in folders:
-        rows += _below(root, folder)
+    below = {folder: _below(root, folder) for folder in sorted(folders)}
+    rows += (row for found_below in below.values() for row in found_below)
     read = read_states.states(root, sorted({*found[0], *folders, *_NAMES}))
     # Below src/ a run makes places for its mounts, and what else is there has a row.
     seen = {place for place in found[1] if place.split("/")[0] != SOURCES}
@@ -340,7 +331,7 @@ def _entry(lookup: Lookup, started: Started) -> bytes | None:
         "key": _key(lookup, code, lookup.rows),
         "read": read,
         "seen": read_states.places(root, sorted(found[1])),
-        "folders": {folder: _folder_digest(root, folder) for folder in sorted(folders)},
+        "folders": {folder: _digest(found_below) for folder, found_below in below.items()},
         "sources": {source: _source(source) for source in mounted},
         "image": image.name,
         "digest": image.digest,
@@ -357,13 +348,14 @@ def _entry(lookup: Lookup, started: Started) -> bytes | None:
 
 def _is_unread(root: Path, context: str, rows: Sequence[read_states.Row]) -> bool:
     """Whether a build gets folders whose files have no rows."""
-    inside = os.path.relpath(context, root).replace("\\", "/") if context else ""
+    if not context:
+        return False
+    inside = os.path.relpath(context, root).replace("\\", "/")
     return any(
         len(row) == 1
         and row[0].rpartition("/")[2] in read_states.NOT_READ
         and is_within(row[0], inside)
         for row in rows
-        if inside
     )
 
 

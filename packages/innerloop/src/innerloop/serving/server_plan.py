@@ -11,12 +11,12 @@ from pathlib import Path
 
 from ..docker import (
     client,
-    container_context,
     container_ports,
     docker_cli,
     engine_location,
     gpus,
     image_build,
+    own_mounts,
 )
 from ..docker.engine import Engine
 from ..model import link_mounts
@@ -287,7 +287,7 @@ def _request(server: Server, gpu: Gpu, notes: Sequence[str], detach: bool) -> Re
     deployment = server.deployment
     folder = deployment.model_folder(deployment.model.name or server.experiment.slug, VERSION)
     target = posixpath.join(folder, os.path.basename(server.model.path))
-    context = ContainerContext(binds=container_context.own_binds())
+    context = ContainerContext(binds=own_mounts.own_binds())
     # Without `remove` the container stays when it ends, so that its log and exit code can be read.
     container = ContainerSpec(
         image=server.image.name,

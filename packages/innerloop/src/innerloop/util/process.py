@@ -967,7 +967,8 @@ def deferred_interrupts(*, raises: bool = True) -> Iterator[DeferredInterrupts]:
     """Within, Ctrl-C, SIGTERM and SIGHUP interrupt only where `raise_pending` is called.
 
     One that comes after the last call is raised at the end of the block, unless the block raises, or
-    with `raises` false: then the caller looks at `first`. Without effect outside of the main thread, which cannot handle signals.
+    with `raises` false: then the caller looks at `first`. Without effect outside of the main thread,
+    which cannot handle signals.
     """
     interrupts = DeferredInterrupts()
     if threading.current_thread() is not threading.main_thread():
