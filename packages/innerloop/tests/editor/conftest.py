@@ -75,12 +75,22 @@ def window_of_demo(browser: Browser, server: Server, demo: Workspace) -> Iterato
 
 
 @pytest.fixture
-def window(window_of_demo: Workbench, request: pytest.FixtureRequest) -> Iterator[Workbench]:
-    """On the demo; the same for every test: what one leaves open at its end is closed."""
+def window(
+    window_of_demo: Workbench, demo: Workspace, request: pytest.FixtureRequest
+) -> Iterator[Workbench]:
+    """On the demo; the same for every test: what one leaves open at its end is closed.
+
+    The code of a test that fails is put back, so that it alone fails.
+    """
     window_of_demo.press("Escape")
     window_of_demo.press("Escape")
+    code = {path: path.read_bytes() for path in (demo.root / "src/line").rglob("*.py")}
+    failed = request.session.testsfailed
     with seen_on_failure(request, [window_of_demo]):
         yield window_of_demo
+    if request.session.testsfailed > failed:
+        for path, text in code.items():
+            path.write_bytes(text)
 
 
 @pytest.fixture

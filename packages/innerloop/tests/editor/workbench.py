@@ -66,6 +66,16 @@ CHROMIUM = (
 # The icon at a terminal's name says how its task stands.
 STATES = {"\ueb19": "running", "\ueab2": "done", "\uea87": "failed", "\uea6c": "failed"}
 PATIENCE = 180.0
+# Of all rows of a list in one call: a row that goes between two would be waited for.
+POSITIONS_AND_TEXTS = """rows => rows.map(row => [
+    Number(row.ariaPosInSet),
+    [...row.querySelectorAll('.label-name')].map(one => one.innerText.trim()),
+]).filter(([at, texts]) => texts.length)"""
+LABELS_AND_ICONS = """rows => rows.map(row => [
+    row.ariaLabel ?? '',
+    [...row.querySelectorAll('.monaco-icon-label')]
+        .map(one => getComputedStyle(one, '::after').content).join(''),
+])"""
 
 T = TypeVar("T")
 
@@ -254,9 +264,7 @@ class Workbench:
         size = int(self.rows.first.get_attribute("aria-setsize") or 0)
         entries: dict[int, tuple[str, str]] = {}
         while len(entries) < size:
-            for row in self.rows.all():
-                texts = [one.strip() for one in row.locator(".label-name").all_inner_texts()]
-                at = int(row.get_attribute("aria-posinset") or 0)
+            for at, texts in self.rows.evaluate_all(POSITIONS_AND_TEXTS):
                 entries[at] = (texts[0], texts[1] if len(texts) > 1 else "")
             self.press("PageDown")
         return [entries[at] for at in sorted(entries)]
@@ -321,13 +329,9 @@ class Workbench:
 
     def terminals(self) -> list[tuple[str, str]]:
         """(name, state) of each terminal; the state of a task's is running, done or failed."""
-        icon = "row => [...row.querySelectorAll('.monaco-icon-label')].map(one => getComputedStyle(one, '::after').content).join('')"
-        found = []
-        for row in self.page.locator(".tabs-list .monaco-list-row").all():
-            label = row.get_attribute("aria-label") or ""
-            if match := re.match(r"Terminal \d+ (.+)$", label):
-                found.append((match[1].strip(), STATES.get(row.evaluate(icon).strip('"'), "")))
-        return found
+        rows = self.page.locator(".tabs-list .monaco-list-row").evaluate_all(LABELS_AND_ICONS)
+        found = [(re.match(r"Terminal \d+ (.+)$", label), icon.strip('"')) for label, icon in rows]
+        return [(match[1].strip(), STATES.get(icon, "")) for match, icon in found if match]
 
     def ended(self, label: str, seconds: float = PATIENCE) -> int:
         """The exit code that VS Code saw of a task that was started."""
@@ -376,8 +380,8 @@ class Workbench:
         self.command("Problems: Focus on Problems View")
         self.page.locator(".markers-panel").wait_for()
         found, file = [], ""
-        for row in self.page.locator(".markers-panel .monaco-list-row").all():
-            label = row.get_attribute("aria-label") or ""
+        rows = self.page.locator(".markers-panel .monaco-list-row")
+        for label in rows.evaluate_all("rows => rows.map(row => row.ariaLabel ?? '')"):
             if match := re.match(r"\d+ problems? in file (.+) of folder (.*)$", label):
                 file = f"{match[2]}/{match[1]}"
             elif match := re.match(r"(\w+): (.*) at line (\d+) and character (\d+)\.", label):

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from innerloop.history import past_runs, run_index
+from innerloop.history import past_runs, run_index, run_notes, written_metrics
 from innerloop.history.past_runs import PastRun
+from innerloop.history.run_metrics import RunMetrics
 
 RECORD = {"experiment": "tiny", "exit_code": 0, "started": "2026-01-01T00:00:00+00:00"}
 
@@ -23,6 +24,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(run_index, "FEW", 1)
     for number in range(4):
         add(tmp_path / "work", f"run{number}", number)
+    (tmp_path / "work/outputs/tiny/run1/logs/version_0").mkdir(parents=True)
     return tmp_path / "work"
 
 
@@ -112,6 +114,12 @@ CHANGES: dict[str, Callable[[Path], object]] = {
     "score of the same size and time": _same_size,
     "no scores": lambda root: (root / "outputs/tiny/run1/metrics.json").unlink(),
     "curves": lambda root: (root / "outputs/tiny/run1/metrics.jsonl").write_text('{"loss": 1}\n'),
+    "file in a folder below": lambda root: (
+        root / "outputs/tiny/run1/logs/version_0/metrics.csv"
+    ).write_text("epoch,loss\n1,0.5\n"),
+    "notes": lambda root: run_notes.change(
+        root, root / "outputs/tiny/run1", lambda old: old.with_tags(["best"])
+    ),
     "removed": lambda root: shutil.rmtree(root / "outputs/tiny/run1"),
     "renamed": lambda root: (root / "outputs/tiny/run1").rename(root / "outputs/tiny/other"),
     "new": lambda root: add(root, "new", 1),
@@ -132,6 +140,29 @@ def test_changed_run_shows(root: Path, change: str, monkeypatch: pytest.MonkeyPa
     shutil.rmtree(root.parent / "cache")
     assert found == past_runs.find(root)
     assert found != before
+
+
+def test_curves_are_read_when_somebody_looks(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = root / "outputs/tiny/run1/metrics.jsonl"
+    lines.write_text('{"step": 1, "rate": 0.5}\n{"step": 2, "rate": 0.25}\n')
+    settle(root, monkeypatch)
+    before = {run.id: dict(run.series) for run in past_runs.find(root)}
+    looked_at: list[str] = []
+    real = written_metrics.read
+
+    def noted(folder: Path) -> RunMetrics:
+        looked_at.append(folder.name)
+        return real(folder)
+
+    monkeypatch.setattr(written_metrics, "read", noted)
+    runs = {run.id: run for run in past_runs.find(root)}
+    assert [(name, len(run.series)) for name, run in runs.items()] == [
+        ("run0", 0), ("run1", 1), ("run2", 0), ("run3", 0),
+    ]  # fmt: skip
+    assert looked_at == []
+    assert runs["run1"].curves == {"rate": ((1.0, 0.5), (2.0, 0.25))}
+    assert looked_at == ["run1"]
+    assert {name: dict(run.series) for name, run in runs.items()} == before
 
 
 @pytest.mark.parametrize("content", [b"", b"garbage", b"\x80\x04N.", b"\x80\x05K\x01."])

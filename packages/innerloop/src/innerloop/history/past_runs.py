@@ -10,7 +10,8 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import field
+from dataclasses import field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from ..util.errors import UsageError
 from ..util.json_records import Record, RecordError
 from ..util.quick_dataclasses import dataclass
 from . import metric_values, run_index, run_metrics, run_notes, written_metrics
+from .later_series import LaterSeries
 from .recorder import LOG, RECORD
 from .run_metrics import Curve, Series
 from .run_notes import NOTHING, RunNotes
@@ -152,7 +154,7 @@ class PastRun:
 def find(root: Path, slug: str | None = None) -> list[PastRun]:
     """The runs of one experiment or of all, the newest last."""
     slugs = [slug] if slug else [folder.name for folder in _folders(root / "outputs")]
-    runs = run_index.read_all(root, slugs, read, _is_final)
+    runs = run_index.read_all(root, slugs, read, _is_final, kept=partial(_kept, root))
     return in_order(run for run in runs if is_shown(run))
 
 
@@ -176,6 +178,12 @@ def in_order(runs: Iterable[PastRun]) -> list[PastRun]:
 def _is_final(run: PastRun) -> bool:
     """Whether its files alone say what it is: no process of it is looked for."""
     return not is_open(run.record) and not run.problems
+
+
+def _kept(root: Path, run: PastRun) -> PastRun:
+    """A run as the index has it."""
+    series = LaterSeries(str(root / run.folder), len(run.series)) if run.series else {}
+    return replace(run, series=series)
 
 
 def read(root: Path, slug: str, folder: Path) -> PastRun:

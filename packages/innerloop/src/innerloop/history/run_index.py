@@ -1,19 +1,22 @@
 """What was read of many runs, kept in the user's cache, so that only changed runs are read again.
 
-Reading a run takes 0.2 ms, ten thousand of them seconds. An entry holds for as long as each file below the
-run's folder that a run is read from has the same size, times and number. A run that has not ended, one
+Reading a run takes 0.2 ms, ten thousand of them seconds. An entry holds for as long as each folder below
+the run's, and each file there that a run is read from, has the same size, times and number: a folder's
+time changes with the names in it. A run that has not ended, one
 that has just changed, and one of very many files are always read. The index can be thrown away, and
 there is none for few runs.
 """
 
 from __future__ import annotations
 
+import gc
 import os
 import pickle
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from .. import __version__
 from ..util import files
@@ -26,10 +29,10 @@ T = TypeVar("T")
 FEW = 200
 # A run with more files and folders is read each time.
 _MOST_FILES = 300
-_MOST_THREADS = 8
 _HERE = Path(__file__).resolve().parent
 
-State = tuple[tuple[Any, ...], ...]
+# Names of files, their numbers, the folders in it that are runs, and the run.
+Entry = tuple[tuple[str, ...], tuple[int, ...], tuple[str, ...], Any]
 
 
 def read_all(
@@ -37,35 +40,88 @@ def read_all(
     slugs: Sequence[str],
     read: Callable[[Path, str, Path], T],
     is_final: Callable[[T], bool],
+    kept: Callable[[T], T],
 ) -> list[T]:
     """`read(root, slug, folder)` of each run, step and trial of the experiments.
 
-    `is_final`: a run whose value depends on its files alone.
+    `is_final`: a run whose value depends on its files alone. `kept` is a run as it is kept.
     """
-    found = list(_runs_of(root, slugs))
-    path = file_of(root, "runs", ".pickle")
-    entries: dict[str, tuple[State, T]] = _load(path, root) if len(found) > FEW else {}
-    settled = time.time_ns() - SETTLED_NS
-    runs: list[T] = []
-    added = 0
-    for slug, folder, state in found:
-        entry = entries.get(folder)
-        if entry is not None and entry[0] == state:
-            runs.append(entry[1])
-            continue
-        run = read(root, slug, Path(folder))
+    runs = {slug: _folders(os.path.join(root, "outputs", slug)) for slug in slugs}
+    found: list[T] = []
+    with without_collection():
+        index = _Index(root, read, is_final, kept, sum(map(len, runs.values())))
+        for slug, folders in runs.items():
+            parts = [(folder, index.add(slug, folder, found)) for folder in folders]
+            for folder, names in parts:
+                for name in names:
+                    index.add(slug, os.path.join(folder, name), found)
+        index.store()
+    return found
+
+
+class _Index(Generic[T]):
+    """Reads the runs that it lacks."""
+
+    def __init__(
+        self,
+        root: Path,
+        read: Callable[[Path, str, Path], T],
+        is_final: Callable[[T], bool],
+        kept: Callable[[T], T],
+        count: int,
+    ) -> None:
+        self._root = root
+        self._read = read
+        self._is_final = is_final
+        self._kept = kept
+        self._path = file_of(root, "runs", ".pickle")
+        self._entries: dict[str, Entry] = _load(self._path, root) if count > FEW else {}
+        self._seen: set[str] = set()
+        self._settled = time.time_ns() - SETTLED_NS
+        # The same names of files, once for all runs: most have the same ones.
+        self._names: dict[tuple[str, ...], tuple[str, ...]] = {}
+        self._added = 0
+
+    def add(self, slug: str, folder: str, runs: list[T]) -> Sequence[str]:
+        """Append the run in a folder. Returns the names of the folders in it that are runs as well."""
+        self._seen.add(folder)
+        entry = self._entries.get(folder)
+        if entry is not None and _numbers(folder, entry[0]) == entry[1]:
+            runs.append(entry[3])
+            return entry[2]
+        names, parts = _names_of(folder)
+        numbers = _numbers(folder, names)
+        run = self._read(self._root, slug, Path(folder))
         runs.append(run)
-        if state and is_final(run) and all(max(row[-2:]) < settled for row in state):
-            entries[folder] = state, run
-            added += 1
-    if added > FEW:
-        there = {folder for _, folder, _ in found}
-        kept = (folder for folder in entries if folder in there or os.path.isdir(folder))
-        _store(path, root, {folder: entries[folder] for folder in kept})
-    return runs
+        # The last two numbers of each four are times.
+        latest = max((*numbers[2::4], *numbers[3::4]), default=self._settled)
+        if latest < self._settled and self._is_final(run):
+            names = self._names.setdefault(names, names)
+            self._entries[folder] = names, numbers, tuple(parts), self._kept(run)
+            self._added += 1
+        return parts
+
+    def store(self) -> None:
+        """Write the index, if that is worth it. Runs that are gone leave it."""
+        if self._added <= FEW:
+            return
+        kept = (at for at in self._entries if at in self._seen or os.path.isdir(at))
+        _store(self._path, self._root, {at: self._entries[at] for at in kept})
 
 
-def _load(path: Path, root: Path) -> dict[str, tuple[State, Any]]:
+@contextmanager
+def without_collection() -> Iterator[None]:
+    """Within, no garbage is looked for: of very many new values, none is."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def _load(path: Path, root: Path) -> dict[str, Entry]:
     try:
         version, of_root, entries = pickle.loads(path.read_bytes())
     except Exception:  # whatever is wrong with it: it is made anew
@@ -74,7 +130,7 @@ def _load(path: Path, root: Path) -> dict[str, tuple[State, Any]]:
     return entries if is_ours else {}
 
 
-def _store(path: Path, root: Path, entries: dict[str, tuple[State, Any]]) -> None:
+def _store(path: Path, root: Path, entries: dict[str, Entry]) -> None:
     try:
         content = pickle.dumps((_version(), str(root), entries), pickle.HIGHEST_PROTOCOL)
         files.write_stream(path, [content])
@@ -86,42 +142,6 @@ def _version() -> tuple[Any, ...]:
     """The tool, and its modules that read runs: what they read may have another form."""
     stamps = sorted((one.name, one.stat().st_mtime_ns) for one in os.scandir(_HERE))
     return __version__, *(stamp for stamp in stamps if stamp[0].endswith(".py"))
-
-
-def _runs_of(root: Path, slugs: Sequence[str]) -> Iterator[tuple[str, str, State]]:
-    """(experiment, folder, state) of the runs of each experiment, then of its steps and trials.
-
-    The state is empty for a run that is not kept.
-    """
-    runs = {slug: _folders(os.path.join(root, "outputs", slug)) for slug in slugs}
-    states = dict(_states([run for folders in runs.values() for run in folders]))
-    for slug, folders in runs.items():
-        inner: list[str] = []
-        for run in folders:
-            state, subfolders = states[run]
-            yield slug, run, state
-            there = (below for below in subfolders if os.path.isfile(os.path.join(below, RECORD)))
-            inner.extend(there)
-        for below in inner:
-            yield slug, below, _state(below)[0]
-
-
-def _states(folders: Sequence[str]) -> Iterator[tuple[str, tuple[State, list[str]]]]:
-    """The state of each folder; of many in several threads, since the system is what takes time."""
-    threads = min(_MOST_THREADS, os.cpu_count() or 1, len(folders) // FEW)
-    if threads < 2:
-        yield from ((folder, _state(folder)) for folder in folders)
-        return
-    from concurrent.futures import ThreadPoolExecutor  # here: most workspaces have few runs
-
-    with ThreadPoolExecutor(threads) as pool:
-        parts = [folders[at::threads] for at in range(threads)]
-        for part, states in zip(parts, pool.map(_states_in_turn, parts), strict=True):
-            yield from zip(part, states, strict=True)
-
-
-def _states_in_turn(folders: Sequence[str]) -> list[tuple[State, list[str]]]:
-    return [_state(folder) for folder in folders]
 
 
 def _folders(folder: str) -> list[str]:
@@ -138,39 +158,45 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _state(folder: str) -> tuple[State, list[str]]:
-    """A row for each file below a run's folder, and the folders directly in it, sorted."""
-    rows: list[tuple[Any, ...]] = []
+def _numbers(folder: str, names: Sequence[str]) -> tuple[int, ...]:
+    """Size, number and both times of each file and folder; empty where one is gone."""
+    numbers: list[int] = []
+    try:
+        for name in names:
+            status = os.stat(folder + name)
+            numbers += status.st_size, status.st_ino, status.st_ctime_ns, status.st_mtime_ns
+    except OSError:
+        return ()
+    return tuple(numbers)
+
+
+def _names_of(folder: str) -> tuple[tuple[str, ...], list[str]]:
+    """What says whether a run has changed, and the names of the folders in it that are runs.
+
+    That is each folder below it, whose time changes with the names in it, and each file from which a
+    run is read: as `/NAME`, "" for the run's folder itself. It is empty for a run that is not kept.
+    """
+    names = [""]
     subfolders: list[str] = []
     is_kept = True
-    todo = [folder]
+    todo = [""]
     while todo and is_kept:
         current = todo.pop()
         try:
-            entries = list(os.scandir(current))
+            entries = list(os.scandir(folder + current))
         except OSError:
             is_kept = False
             entries = []
         for entry in entries:
+            name = f"{current}/{entry.name}"
             if _is_folder(entry):
                 is_kept = is_kept and not entry.is_symlink()
-                todo.append(entry.path)
-                if current == folder and entry.name != FOLDER:
-                    subfolders.append(entry.path)
+                todo.append(name)
+                names.append(name)
+                if not current and entry.name != FOLDER:
+                    subfolders.append(entry.name)
             elif entry.name.endswith((".json", ".jsonl")) or not current.endswith(FOLDER):
-                try:
-                    status = os.stat(entry.path)
-                except OSError:
-                    is_kept = False
-                    continue
-                rows.append(
-                    (
-                        entry.path,
-                        status.st_size,
-                        status.st_ino,
-                        status.st_ctime_ns,
-                        status.st_mtime_ns,
-                    )
-                )
-        is_kept = is_kept and len(rows) + len(todo) <= _MOST_FILES
-    return (tuple(rows) if is_kept else ()), sorted(subfolders)
+                names.append(name)
+        is_kept = is_kept and len(names) <= _MOST_FILES
+    parts = [one for one in subfolders if os.path.isfile(os.path.join(folder, one, RECORD))]
+    return (tuple(names) if is_kept else ()), sorted(parts)
