@@ -12,10 +12,12 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from ..util.late_patterns import late_pattern
+
 # Around references for Argo while everything else is escaped: characters of private use.
 _OPEN, _CLOSE = "\ue000", "\ue001"
-_MARK = re.compile(f"{_OPEN}([^{_CLOSE}]*){_CLOSE}")
-_DOLLARS = re.compile(r"\$+(?=(\(|\{\{)?)")
+_MARK = late_pattern(f"{_OPEN}([^{_CLOSE}]*){_CLOSE}")
+_DOLLARS = late_pattern(r"\$+(?=(\(|\{\{)?)")
 # The kubelet inserts the brace after Argo has looked for two of them.
 BRACE = "INNERLOOP_BRACE"
 

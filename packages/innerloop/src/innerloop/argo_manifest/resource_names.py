@@ -9,9 +9,11 @@ from __future__ import annotations
 import hashlib
 import re
 
+from ..util.late_patterns import late_pattern
+
 # A CronWorkflow's name, to which the controller adds 11 characters for each run.
 LONGEST_CRON = 52
-_LABEL = re.compile(r"[a-z]([a-z0-9-]*[a-z0-9])?")
+_LABEL = late_pattern(r"[a-z]([a-z0-9-]*[a-z0-9])?")
 
 
 def label(text: str, longest: int = 63) -> str:

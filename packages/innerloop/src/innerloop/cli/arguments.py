@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from functools import partial
 from typing import NoReturn
 
 from ..util.errors import UsageError
@@ -16,7 +17,8 @@ def parser_of(name: str) -> argparse.ArgumentParser:
         prog=f"loop {name}",
         description=BY_NAME[name].summary,
         epilog=module.EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        # Each argument that is added makes one. Without a width it would ask for the terminal's.
+        formatter_class=partial(argparse.RawDescriptionHelpFormatter, width=80),
         allow_abbrev=False,
     )
     module.add_arguments(parser)
@@ -24,6 +26,14 @@ def parser_of(name: str) -> argparse.ArgumentParser:
 
 
 class _ArgumentParser(argparse.ArgumentParser):
+    def format_help(self) -> str:
+        self.formatter_class = argparse.RawDescriptionHelpFormatter
+        return super().format_help()
+
+    def format_usage(self) -> str:
+        self.formatter_class = argparse.RawDescriptionHelpFormatter
+        return super().format_usage()
+
     def error(self, message: str) -> NoReturn:
         hint = f"See `{self.prog} --help`"
         if added := re.match("unrecognized arguments: (.*)", message):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import posixpath
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -21,6 +20,7 @@ from ..runner import execute, failure_report, gpu_option
 from ..scaffold import coverage
 from ..util import argtypes, console, files
 from ..util.errors import UsageError, UserError
+from ..util.late_patterns import late_pattern
 from ..workspace import experiment_choice, loader
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ EXAMPLES = """examples:
 # Pytest's exit codes.
 _PASSED, _FAILED, _NONE_COLLECTED = 0, 1, 5
 # Its options to end after the first failure; letters of other options may be in the same word.
-_FIRST_FAILURE = re.compile("-[qvslx]*x[qvslx]*|--exitfirst|--maxfail=1")
+_FIRST_FAILURE = late_pattern("-[qvslx]*x[qvslx]*|--exitfirst|--maxfail=1")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

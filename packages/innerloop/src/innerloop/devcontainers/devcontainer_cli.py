@@ -7,7 +7,6 @@ is a JSON object too, so that no program's output can be mistaken for the outcom
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import field
 from pathlib import Path
@@ -15,15 +14,16 @@ from typing import Any
 
 from ..util import process
 from ..util.errors import UserError
+from ..util.late_patterns import late_pattern
 from ..util.quick_dataclasses import dataclass
 from . import cli_argv
 
 # Lines about the generated commands, which are not shown.
-_GENERATED = re.compile(r"Running (innerloop|owner|open) of \w+ from devcontainer\.json")
-_OURS = re.compile(r"Running the (onCreate|postAttach)Command from devcontainer\.json\.\.\.$")
-_COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+_GENERATED = late_pattern(r"Running (innerloop|owner|open) of \w+ from devcontainer\.json")
+_OURS = late_pattern(r"Running the (onCreate|postAttach)Command from devcontainer\.json\.\.\.$")
+_COLOUR = late_pattern(r"\x1b\[[0-9;]*[A-Za-z]")
 _TAIL = 15
-_BUILD = re.compile(r"Command failed: (?:\S*/)?\w+(?: buildx)? build\b")
+_BUILD = late_pattern(r"Command failed: (?:\S*/)?\w+(?: buildx)? build\b")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,13 @@ engine understands.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ..model.gpu import ALL, AUTO, NONE, GpuSetting, parse_docker
+from ..util.late_patterns import late_pattern
 
-_GPU_DEVICE = re.compile(r"(nvidia|amd)\.com/|/dev/(nvidia|kfd|dri|dxg)")
+_GPU_DEVICE = late_pattern(r"(nvidia|amd)\.com/|/dev/(nvidia|kfd|dri|dxg)")
 
 
 def requested(value: Mapping[str, Any]) -> GpuSetting:

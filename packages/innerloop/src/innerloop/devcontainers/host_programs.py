@@ -17,6 +17,7 @@ from typing import Any
 from ..docker import buildkit, client, docker_cli
 from ..util import files, process
 from ..util.errors import UserError, combine
+from ..util.late_patterns import late_pattern
 from .configuration import Configuration
 
 INSTALL_COMPOSE = (
@@ -95,7 +96,7 @@ def _no_compose_files(root: Path, config: Configuration) -> Iterator[UserError]:
 
 
 # What only BuildKit understands. Source: docs.docker.com, Dockerfile reference.
-_BUILDKIT_STEP = re.compile(
+_BUILDKIT_STEP = late_pattern(
     r"^[ \t]*(?:(?:RUN|COPY|ADD)[ \t]+(?:--\w+(?:=\S+)?[ \t]+)*"
     r"(?P<option>--(?:mount|network|security|link|chmod|parents|exclude|checksum|keep-git-dir))\b"
     r"|(?P<step>RUN|COPY|ADD)\b[^\n]*<<-?[\"']?[A-Za-z_])",

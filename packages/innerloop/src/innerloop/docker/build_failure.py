@@ -13,43 +13,44 @@ from ..model.dockerfiles.dockerfile import Dockerfile, Stage, needed_stages
 from ..model.dockerfiles.dockerfile_mounts import is_added, plain_step
 from ..model.dockerfiles.instructions import Instruction, parse_instructions
 from ..util.errors import UserError
+from ..util.late_patterns import late_pattern
 from ..util.printable import one_line
 from ..util.quick_dataclasses import dataclass
 
 _LONGEST = 200
 # A builder's header of a step: its number and its text.
-_CLASSIC = re.compile(r"Step (?P<number>\d+)/\d+ : (?P<text>.*)")
-_PODMAN = re.compile(r"(?:\[(?P<stage>\d+)/\d+\] )?STEP (?P<number>\d+)/\d+: (?P<text>.*)")
-_BUILDKIT = re.compile(
+_CLASSIC = late_pattern(r"Step (?P<number>\d+)/\d+ : (?P<text>.*)")
+_PODMAN = late_pattern(r"(?:\[(?P<stage>\d+)/\d+\] )?STEP (?P<number>\d+)/\d+: (?P<text>.*)")
+_BUILDKIT = late_pattern(
     r"#(?P<id>\d+) \[(?P<name>[^\]]*?) ?(?P<number>\d+)/\d+\] (?P<text>.*)|"
     r"#(?P<internal>\d+) \[internal\] load metadata for (?P<image>\S+)"
 )
-_BUILDKIT_FAILED = re.compile(r"#(?P<id>\d+) ERROR: (?P<reason>.*)")
-_BUILDKIT_OUTPUT = re.compile(r"#(?P<id>\d+) (?:\d+\.\d+ )?(?P<text>.*)")
+_BUILDKIT_FAILED = late_pattern(r"#(?P<id>\d+) ERROR: (?P<reason>.*)")
+_BUILDKIT_OUTPUT = late_pattern(r"#(?P<id>\d+) (?:\d+\.\d+ )?(?P<text>.*)")
 # BuildKit's excerpt of the Dockerfile: the failed instruction's first line.
-_EXCERPT = re.compile(r"Dockerfile:(\d+)")
-_PARSE_ERROR = re.compile(r"dockerfile parse error (?:on )?line (\d+): ")
-_BUILDERS = re.compile(
+_EXCERPT = late_pattern(r"Dockerfile:(\d+)")
+_PARSE_ERROR = late_pattern(r"dockerfile parse error (?:on )?line (\d+): ")
+_BUILDERS = late_pattern(
     r"(?:failed to solve: (?:rpc error: .*? desc = )?(?:dockerfile parse error on line \d+: )?|building at STEP \".*?\": "
     r"|dockerfile parse error (?:on )?line \d+: |failed to parse \S+: |parsing main Dockerfile: \S+ "
     r"|creating build container: )(?P<reason>.*)"
 )
-_ENDED = re.compile(r"(?:non-zero code|exit code|exit status)[: ]+(\d+)")
+_ENDED = late_pattern(r"(?:non-zero code|exit code|exit status)[: ]+(\d+)")
 # What the builders say around a step, and what programs say that is no reason.
-_AROUND = re.compile(
+_AROUND = late_pattern(
     r"\s*---> |Removing intermediate container|The command '.*' returned a non-zero code"
     r"|ERROR: process |(?:Error: )?Command failed: |\s+at |[-=]{6,}|\s*$|Error: building at STEP|\[notice\]|\s*\d+ \|"
     r"|Note: This error originates|This is an issue with the package|hint: |make: "
     r"|ERROR: ResolutionImpossible|WARNING: |CACHED$|DONE \d|\s+>"
 )
 # How a line begins that names an error: pip, apt, compilers, Python's exceptions, shells.
-_ERROR = re.compile(
+_ERROR = late_pattern(
     r"\s*(?:error|fatal|E|ERR!|npm error|failed)\b ?[:!]|\s*(?:\w+\.)*\w+(?:Error|Exception|NotFound)\b:"
     r"|.*?:\d+: (?:fatal )?error: |.*: (?:command )?not found$|curl: \(\d+\)|COPY failed|ADD failed"
     r"|\s*× ",
     re.IGNORECASE,
 )
-_PREFIX = re.compile(r"^(?:(?:Error response from daemon|ERROR|Error|error|E): )+")
+_PREFIX = late_pattern(r"^(?:(?:Error response from daemon|ERROR|Error|error|E): )+")
 # Instructions that BuildKit counts as steps; FROM is the first of a stage.
 _COUNTED = frozenset({"FROM", "RUN", "COPY", "ADD", "WORKDIR"})
 

@@ -7,19 +7,19 @@ are.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ..util import files, git, git_folders, process
+from ..util.late_patterns import late_pattern
 from ..util.quick_dataclasses import dataclass
 from .past_runs import PastRun
 from .recorder import PATCH
 
 # A longer difference is cut off (characters).
 LONGEST = 1_000_000
-_COMMIT = re.compile("[0-9a-f]{7,64}")
+_COMMIT = late_pattern("[0-9a-f]{7,64}")
 
 
 @dataclass(frozen=True, slots=True)

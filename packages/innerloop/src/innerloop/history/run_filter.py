@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NoReturn
 
 from ..util.errors import UsageError, did_you_mean
+from ..util.late_patterns import late_pattern
 from ..util.position import Position
 from ..util.quick_dataclasses import dataclass
 from . import metric_values
@@ -45,7 +46,7 @@ _COLUMNS: Mapping[str, Callable[[PastRun], Cell]] = {
 }
 # The names of the record's own columns.
 OWN = tuple(_COLUMNS)
-_TOKEN = re.compile(
+_TOKEN = late_pattern(
     r"""\s*(?:(?P<quoted>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')"""
     r"""|(?P<sign><=|>=|!=|==|[=<>~()])|(?P<word>[^\s"'<>=!~()]+)|(?P<other>\S))"""
 )

@@ -7,7 +7,6 @@ the folder goes.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -16,11 +15,12 @@ from typing import Any
 from ..util import change_folder, files, json_records
 from ..util.errors import UserError
 from ..util.json_records import RecordError
+from ..util.late_patterns import late_pattern
 from ..util.quick_dataclasses import dataclass
 
 PATH = ".run/notes.json"
 MOST_TAGS, LONGEST_TAG, LONGEST_NOTE = 50, 60, 10_000
-_TAG = re.compile(r"[^\W_][\w.+:/-]*")
+_TAG = late_pattern(r"[^\W_][\w.+:/-]*")
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..util.errors import UserError
+from ..util.late_patterns import late_pattern
 from ..util.quick_dataclasses import dataclass
 
 Arguments = Mapping[str, Any]
@@ -28,9 +29,9 @@ _EXPERIMENT = {
     "type": "string",
     "description": "Name of an experiment (its folder below src/), or the path of a file in it",
 }
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-_BACKEND = re.compile(r"[a-z][a-z-]*")
+_NAME = late_pattern(r"[A-Za-z_][A-Za-z0-9_]*")
+_RUN_ID = late_pattern(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_BACKEND = late_pattern(r"[a-z][a-z-]*")
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Literal
 
 from ..util.errors import UserError
+from ..util.late_patterns import late_pattern
 from ..util.quick_dataclasses import dataclass
 from .container import ContainerSpec, Mount
 
@@ -23,9 +24,9 @@ PROGRAMS = ("apptainer", "singularity")
 Product = Literal["apptainer", "singularity-ce", "singularity", ""]
 
 # What `--version` prints: "apptainer version 1.3.4", "singularity-ce version 4.1.0-jammy".
-_VERSION = re.compile(r"(apptainer|singularity-ce|singularity)(?:pro)? version (\d+)\.(\d+)")
+_VERSION = late_pattern(r"(apptainer|singularity-ce|singularity)(?:pro)? version (\d+)\.(\d+)")
 # In `--bind SOURCE:TARGET:OPTIONS` these separate, and a backslash escapes.
-_NOT_IN_BIND = re.compile(r"[:,\\\"\n]")
+_NOT_IN_BIND = late_pattern(r"[:,\\\"\n]")
 # Libraries of the GPU's driver are found there in a container with --nv.
 LIBRARIES = "/.singularity.d/libs"
 
@@ -127,8 +128,10 @@ def _with_libraries(spec: ContainerSpec) -> dict[str, str]:
     return env
 
 
-_OURS = re.compile(r"(?:APPTAINER|SINGULARITY)(?:ENV)?_(?P<rest>.*)", re.DOTALL)
-_KEPT = re.compile(r"CACHEDIR|TMPDIR|LOCALCACHEDIR|CONFIGDIR|KEYSDIR|DOCKER_\w+|LOGIN_\w+|AUTHFILE")
+_OURS = late_pattern(r"(?:APPTAINER|SINGULARITY)(?:ENV)?_(?P<rest>.*)", re.DOTALL)
+_KEPT = late_pattern(
+    r"CACHEDIR|TMPDIR|LOCALCACHEDIR|CONFIGDIR|KEYSDIR|DOCKER_\w+|LOGIN_\w+|AUTHFILE"
+)
 
 
 def _changes_container(name: str) -> bool:

@@ -14,18 +14,18 @@ from urllib.parse import unquote, urlsplit
 from ..util.late_patterns import late_pattern
 from ..util.quick_dataclasses import dataclass
 
-_ASSET = re.compile(r"azureml:(?P<name>[^:@/]+)(?:[:@](?P<version>[^/]+)(?P<inner>/.*)?)?")
-_REGISTERED = re.compile(
+_ASSET = late_pattern(r"azureml:(?P<name>[^:@/]+)(?:[:@](?P<version>[^/]+)(?P<inner>/.*)?)?")
+_REGISTERED = late_pattern(
     r"azureml:(?://|/).*?/(?P<kind>data|models)/(?P<name>[^/]+)(?:/(?:versions|labels)/(?P<version>[^/]+))?/?"
 )
-_RESOURCE = re.compile(
+_RESOURCE = late_pattern(
     r"(?:azureml:)?/subscriptions/.*/(?P<kind>data|models|datasets)/(?P<name>[^/]+)"
     r"(?:/(?:versions|labels)/(?P<version>[^/]+))?/?"
 )
-_DATASTORE = re.compile(
+_DATASTORE = late_pattern(
     r"azureml:(?://|/).*?datastores/(?P<name>[^/]+)(?:/paths)?(?:/(?P<path>.*))?"
 )
-_JOB = re.compile(r"azureml:(?://jobs/|/.*/jobs/)(?P<name>[^/:]+)(?P<path>.*)")
+_JOB = late_pattern(r"azureml:(?://jobs/|/.*/jobs/)(?P<name>[^/:]+)(?P<path>.*)")
 _BLOB = late_pattern(r"(?P<account>[^.@/]+)\.(?:blob|dfs)\.core\.windows\.net")
 _WINDOWS_DRIVE = late_pattern(r"[a-zA-Z]:[\\/]")
 

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import Any, Literal
 
+from ..util.late_patterns import late_pattern
 from ..util.quick_dataclasses import dataclass
 
 Farewell = Literal["stop", "restart", "leave"]
@@ -24,7 +25,7 @@ Farewell = Literal["stop", "restart", "leave"]
 LARGEST_HEADER = 4096
 LARGEST_MESSAGE = 64 * 1024 * 1024
 
-_LENGTH = re.compile(rb"^Content-Length: *(\d{1,9})\r?$", re.IGNORECASE | re.MULTILINE)
+_LENGTH = late_pattern(rb"^Content-Length: *(\d{1,9})\r?$", re.IGNORECASE | re.MULTILINE)
 
 
 def farewell_of(message: Mapping[str, Any], *, has_ended: bool) -> Farewell | None:

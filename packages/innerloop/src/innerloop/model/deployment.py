@@ -8,13 +8,13 @@ Source: CLI (v2) YAML schemas of managed online endpoints and deployments; azure
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import field, fields, replace
 from typing import Any
 
 from ..util import yaml_text
 from ..util.errors import UserError
+from ..util.late_patterns import late_pattern
 from ..util.position import Position
 from ..util.quick_dataclasses import dataclass
 from ..util.yaml_text import YamlText
@@ -29,7 +29,7 @@ DEPLOYMENT_ENDINGS = ("deployment.yaml", "deployment.yml")
 SAMPLE = "sample-request"
 
 # Of endpoints and deployments. Source: Azure Machine Learning, "Manage resources and quotas".
-NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{1,30}[A-Za-z0-9]")
+NAME = late_pattern(r"[A-Za-z][A-Za-z0-9-]{1,30}[A-Za-z0-9]")
 NAME_RULE = "3 to 32 letters, digits and -, a letter first and no - at the end"
 
 # Where Azure ML mounts models: <mount>/<model>/<version>, the value of AZUREML_MODEL_DIR. The

@@ -9,7 +9,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-_VARIABLE = re.compile(r"\$\{(?P<kind>\w+)(?::(?P<rest>[^}]*))?\}")
+from ..util.late_patterns import late_pattern
+
+_VARIABLE = late_pattern(r"\$\{(?P<kind>\w+)(?::(?P<rest>[^}]*))?\}")
 
 
 def filled(

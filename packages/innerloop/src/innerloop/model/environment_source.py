@@ -28,17 +28,17 @@ LOCK_KINDS: tuple[SourceKind, ...] = ("requirements", "uv", "pylock", "poetry", 
 # The text of a file by its path relative to the workspace's root; None without such a file.
 Read = Callable[[str], "str | None"]
 
-_DOCKERFILE = re.compile(
+_DOCKERFILE = late_pattern(
     r"(?i)(?:dockerfile|containerfile)(?:[.-].+)?|.+\.(?:dockerfile|containerfile)"
 )
 # By the name alone. "pylock.NAME.toml": several in one folder, as the specification has it.
 _NAMES: tuple[tuple[re.Pattern[str], SourceKind], ...] = (
     (_DOCKERFILE, "dockerfile"),
-    (re.compile(r"uv\.lock"), "uv"),
-    (re.compile(r"pylock(?:\.[^.]+)?\.toml"), "pylock"),
-    (re.compile(r"poetry\.lock"), "poetry"),
-    (re.compile(r"pixi\.lock"), "pixi"),
-    (re.compile(r".+\.(?:txt|in)"), "requirements"),
+    (late_pattern(r"uv\.lock"), "uv"),
+    (late_pattern(r"pylock(?:\.[^.]+)?\.toml"), "pylock"),
+    (late_pattern(r"poetry\.lock"), "poetry"),
+    (late_pattern(r"pixi\.lock"), "pixi"),
+    (late_pattern(r".+\.(?:txt|in)"), "requirements"),
 )
 # The locks of a project that lie beside its pyproject.toml or pixi.toml.
 LOCKS: Mapping[str, SourceKind] = {

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 
-_QUANTITY = re.compile(
+from ..util.late_patterns import late_pattern
+
+_QUANTITY = late_pattern(
     r"\d+(\.\d*)?([KMGTPE]i|[mkMGTPE]|[eE][+-]?\d+)?|\.\d+([KMGTPE]i|[mkMGTPE])?"
 )
-_DOCKER = re.compile(r"(?P<number>\d+(\.\d+)?)\s*(?P<unit>[bkmgtp]?)(i?b)?", re.IGNORECASE)
+_DOCKER = late_pattern(r"(?P<number>\d+(\.\d+)?)\s*(?P<unit>[bkmgtp]?)(i?b)?", re.IGNORECASE)
 
 
 def is_quantity(text: str) -> bool:

@@ -7,43 +7,42 @@ stops a submission.
 
 from __future__ import annotations
 
-import re
-
+from ..util.late_patterns import late_pattern
 from ..util.quick_dataclasses import dataclass
 from ..util.redaction import TOKENS, Form
 
 # By the file's own name.
 _NAMES = (
-    (re.compile(r"\.env(rc|\..+)?|.+\.env"), "environment files contain passwords"),
-    (re.compile(r".+\.(pem|key|pfx|p12|jks|keystore|kdbx|ppk|ovpn|p8|pvk)"),
+    (late_pattern(r"\.env(rc|\..+)?|.+\.env"), "environment files contain passwords"),
+    (late_pattern(r".+\.(pem|key|pfx|p12|jks|keystore|kdbx|ppk|ovpn|p8|pvk)"),
      "a key or a certificate by its name"),
-    (re.compile(r"id_(rsa|dsa|ecdsa|ecdsa_sk|ed25519|ed25519_sk)([-_.].+)?"),
+    (late_pattern(r"id_(rsa|dsa|ecdsa|ecdsa_sk|ed25519|ed25519_sk)([-_.].+)?"),
      "a private SSH key by its name"),
-    (re.compile(r"[._](netrc|pgpass|git-credentials|pypirc|my\.cnf|mylogin\.cnf|s3cfg|boto|"
+    (late_pattern(r"[._](netrc|pgpass|git-credentials|pypirc|my\.cnf|mylogin\.cnf|s3cfg|boto|"
                 r"databrickscfg|htpasswd|dockercfg|dockerconfigjson|vault-token|terraformrc)"
                 r"|pgpass\.conf|kaggle\.json"),
      "contains logins"),
-    (re.compile(r"(.+[-_.])?(credentials?|secrets?)(\.(json|ya?ml|toml|ini|txt|db))?"),
+    (late_pattern(r"(.+[-_.])?(credentials?|secrets?)(\.(json|ya?ml|toml|ini|txt|db))?"),
      "credentials by its name"),
-    (re.compile(r".+\.publishsettings|azureauth\.json|(msal_token_cache|service_principal_entries)"
+    (late_pattern(r".+\.publishsettings|azureauth\.json|(msal_token_cache|service_principal_entries)"
                 r"\.(json|bin)|accesstokens\.json"),
      "Azure credentials by its name"),
-    (re.compile(r"(.+\.)?tfstate(\.(backup|\d+\.backup))?|.+\.tfstate(\..+)?|(.+\.)?tfvars"),
+    (late_pattern(r"(.+\.)?tfstate(\.(backup|\d+\.backup))?|.+\.tfstate(\..+)?|(.+\.)?tfvars"),
      "Terraform's state and variables contain passwords"),
-    (re.compile(r"(.+[-_.])?kubeconfig(\.(ya?ml|conf))?|.+\.kubeconfig"),
+    (late_pattern(r"(.+[-_.])?kubeconfig(\.(ya?ml|conf))?|.+\.kubeconfig"),
      "credentials of a cluster by its name"),
-    (re.compile(r"(.+[-_.])?service[-_]?account([-_.]?key)?\.json"), "credentials by its name"),
+    (late_pattern(r"(.+[-_.])?service[-_]?account([-_.]?key)?\.json"), "credentials by its name"),
 )  # fmt: skip
 # By the folder in which programs keep it.
 _PATHS = (
-    (re.compile(r"(.*/)?\.(ssh|gnupg)/(?!known_hosts$|config$|authorized_keys$).+"),
+    (late_pattern(r"(.*/)?\.(ssh|gnupg)/(?!known_hosts$|config$|authorized_keys$).+"),
      "a private key by its folder"),
-    (re.compile(r"(.*/)?\.kube/config|(.*/)?\.docker/config\.json|(.*/)?\.aws/credentials"
+    (late_pattern(r"(.*/)?\.kube/config|(.*/)?\.docker/config\.json|(.*/)?\.aws/credentials"
                 r"|(.*/)?\.azure/.+\.(json|bin|pem)|(.*/)?\.?huggingface/token|(.*/)?gcloud/.+\.(db|json)"),
      "contains logins"),
 )  # fmt: skip
-_EXAMPLES = re.compile(r"(.*[-_.])?(example|sample|template|dist)s?(\..+)?")
-_PUBLIC = re.compile(r".+\.pub")
+_EXAMPLES = late_pattern(r"(.*[-_.])?(example|sample|template|dist)s?(\..+)?")
+_PUBLIC = late_pattern(r".+\.pub")
 
 _HEADER = r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----"
 _CONTENTS = (
@@ -60,8 +59,8 @@ _IN_BINARY = (
 )  # fmt: skip
 
 # A file of PEM blocks of these kinds has nothing secret, whatever its name says.
-_PEM_KIND = re.compile(r"-----BEGIN ([^-\n]+)-----")
-_PUBLIC_PEM = re.compile(r"(?:TRUSTED |X509 )?CERTIFICATE(?: REQUEST)?|(?:RSA |EC )?PUBLIC KEY|"
+_PEM_KIND = late_pattern(r"-----BEGIN ([^-\n]+)-----")
+_PUBLIC_PEM = late_pattern(r"(?:TRUSTED |X509 )?CERTIFICATE(?: REQUEST)?|(?:RSA |EC )?PUBLIC KEY|"
                          r"(?:DH|EC|DSA) PARAMETERS|X509 CRL|PKCS7")  # fmt: skip
 
 # Longer files are data, and are not searched.

@@ -8,12 +8,13 @@ import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
 from typing import Literal
 
+from ..util.late_patterns import late_pattern
 from ..util.quick_dataclasses import dataclass
 
 State = Literal["passed", "failed", "errored", "skipped"]
 _STATES: dict[str, State] = {"failure": "failed", "error": "errored", "skipped": "skipped"}
 # The parameters of one case: all cases of a function have one name.
-_PARAMETERS = re.compile(r"\[.*$", re.DOTALL)
+_PARAMETERS = late_pattern(r"\[.*$", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)

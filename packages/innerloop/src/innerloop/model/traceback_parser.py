@@ -12,20 +12,21 @@ import posixpath
 import re
 from collections.abc import Iterator, Sequence
 
+from ..util.late_patterns import late_pattern
 from ..util.quick_dataclasses import dataclass
 from .experiment_paths import SOURCES
 from .paths import is_within
 
 # Colours, and torchrun's prefix of each line of a process.
-_DECORATION = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|^\[rank\d+\]:\s?", re.MULTILINE)
-_FRAME = re.compile(r'^\s*(?:E\s+)?File "(?P<path>.+)", line (?P<line>\d+)')
-_LOCATION = re.compile(r"^(?P<path>(?!E\s)\S.*?):(?P<line>\d+): ?")
+_DECORATION = late_pattern(r"\x1b\[[0-9;?]*[A-Za-z]|^\[rank\d+\]:\s?", re.MULTILINE)
+_FRAME = late_pattern(r'^\s*(?:E\s+)?File "(?P<path>.+)", line (?P<line>\d+)')
+_LOCATION = late_pattern(r"^(?P<path>(?!E\s)\S.*?):(?P<line>\d+): ?")
 _STARTS = "Traceback (most recent call last):"
-_GOES_ON = re.compile(r"(During handling of the above|The above exception was the direct cause)")
-_ERROR = re.compile(r"^[A-Za-z_][\w.]*(: .*|$)")
-_NAMED_ERROR = re.compile(r"(\w+\.)*\w*(Error|Exception|Exit|Failed)\b")
-_HEADER = re.compile(r"^_{2,} (?P<name>.+?) _{2,}$")
-_CLOSING = re.compile(r"^=+ .* =+$")
+_GOES_ON = late_pattern(r"(During handling of the above|The above exception was the direct cause)")
+_ERROR = late_pattern(r"^[A-Za-z_][\w.]*(: .*|$)")
+_NAMED_ERROR = late_pattern(r"(\w+\.)*\w*(Error|Exception|Exit|Failed)\b")
+_HEADER = late_pattern(r"^_{2,} (?P<name>.+?) _{2,}$")
+_CLOSING = late_pattern(r"^=+ .* =+$")
 
 
 @dataclass(frozen=True, slots=True)

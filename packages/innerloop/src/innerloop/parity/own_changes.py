@@ -7,12 +7,12 @@ rows has, are found by holding the file against what would be generated.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from typing import Any
 
 from ..model.dockerfiles.dockerfile import Dockerfile, Stage
+from ..util.late_patterns import late_pattern
 
 # Keys of devcontainer.json that do not change what a program meets, and those that have a row.
 _WITHOUT_EFFECT = {
@@ -29,7 +29,7 @@ _OF_DEBUGGING = {
     "program", "module", "args", "cwd", "env", "envFile", "python", "pythonPath", "pythonArgs",
 }  # fmt: skip
 # Variables of a development stage for tools and shells.
-_OF_TOOLS = re.compile(r"HOME|SHELL|USER|EDITOR|LANG|LC_\w+|TERM|DEBIAN_FRONTEND|(?:PIP|UV)_\w+")
+_OF_TOOLS = late_pattern(r"HOME|SHELL|USER|EDITOR|LANG|LC_\w+|TERM|DEBIAN_FRONTEND|(?:PIP|UV)_\w+")
 # Keys of a workflow that decide what is started, when, and with which values.
 _STARTS = (
     "on", "True", "schedules", "trigger", "pr", "parameters", "variables", "if", "condition", "strategy",
@@ -204,7 +204,7 @@ def python_of_scripts(value: Any) -> str:
     return next((line for item in items if (line := python_of_scripts(item))), "")
 
 
-_PYTHON = re.compile(
+_PYTHON = late_pattern(
     r"(?:^|[\s;&|/])(?:python[\d.]*\s+(?:-[uOBI]+\s+)*(?:-m\s+(?!pip|venv|ensurepip|uv\b)[\w.]+|[\w./-]+\.py)"
     r"|(?:uv|poetry|pdm|pipenv)\s+run\s+\S|torchrun\s+\S|accelerate\s+launch\s|deepspeed\s+\S|mpirun\s+\S"
     r"|papermill\s+\S|Rscript\s+\S|az\s+ml\s+job\s+create\b|(?:docker|podman)\s+run\s)"

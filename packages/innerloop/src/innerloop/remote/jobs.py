@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from ..util.errors import UsageError, UserError
+from ..util.late_patterns import late_pattern
 from ..util.quick_dataclasses import dataclass
 from . import base, submission_store
 from .base import RemoteBackend
 from .submission_store import SubmittedJob
 
 # Names of jobs and of their children; they are names of folders here.
-_NAME = re.compile(r"[A-Za-z0-9_][\w.:-]{0,300}")
+_NAME = late_pattern(r"[A-Za-z0-9_][\w.:-]{0,300}")
 
 
 def _record(root: Path, name: str | None) -> SubmittedJob | None:

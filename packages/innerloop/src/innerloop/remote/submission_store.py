@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, field, replace
@@ -24,6 +23,7 @@ from ..model.run_secrets import in_assignments
 from ..util import files, json_records, redaction
 from ..util.errors import UserError
 from ..util.json_records import Record, RecordError
+from ..util.late_patterns import late_pattern
 from ..util.printable import unicode_tree
 from ..util.quick_dataclasses import dataclass
 from ..util.redaction import is_secret_name
@@ -247,7 +247,7 @@ def _read_job(folder: Path) -> SubmittedJob | None:
     )  # fmt: skip
 
 
-_BACKEND = re.compile("[a-z][a-z0-9-]*")
+_BACKEND = late_pattern("[a-z][a-z0-9-]*")
 
 
 def _require_name(record: Record, folder: str) -> None:

@@ -19,6 +19,7 @@ from pathlib import Path
 from ..docker import docker_cli
 from ..model.run import Request, Run
 from ..util import files, process, user_shell
+from ..util.late_patterns import late_pattern
 from ..util.quick_dataclasses import dataclass
 
 # Source: signal(7), the numbers of Linux on x86 and ARM; a container's are always these.
@@ -120,7 +121,7 @@ def _of_engine(ended: Ended) -> bool:
 
 
 # Error: runc: runc create failed: ... OCI runtime attempted to invoke a command that was not found
-_PODMAN_ERROR = re.compile("Error: ")
+_PODMAN_ERROR = late_pattern("Error: ")
 
 
 def _missing_program(ended: Ended, message: str) -> str:
@@ -179,7 +180,7 @@ def of_container(name: str, code: int) -> str:
 
 
 # timeout -s KILL 10 python train.py; timeout -k 5 1h python train.py
-_TIMEOUT_KILLS = re.compile(
+_TIMEOUT_KILLS = late_pattern(
     r"\btimeout(\s+--?[a-z-]+(?:[= ]\S+)?)*?\s+(-k|--kill-after|(-s\s*|--signal[= ])(SIG)?(KILL|9\b))"
 )
 
@@ -241,18 +242,18 @@ def _lacking() -> str:
 # --- 126 and 127 -----------------------------------------------------------------------------------
 
 # bash: line 1: x: command not found. sh: 1: x: not found. env: 'x': No such file or directory
-_SHELL_ERROR = re.compile(
+_SHELL_ERROR = late_pattern(
     r"^(?:/\S*/)?(?:[\w.+-]+): (?:line )?(?:\d+: )?[\"'‘]?(?P<program>[^:\"'’]+?)[\"'’]?: "
     r"(?P<why>command not found|not found|No such file or directory|Permission denied|"
     r"permission denied|cannot execute[^\n]*|Exec format error|Is a directory|"
     r"(?P<interpreter>\S+): bad interpreter[^\n]*)\s*$"
 )
 # docker: ... exec: "x": executable file not found in $PATH: unknown.
-_ENGINE_ERROR = re.compile(r'exec: "(?P<program>[^"]+)": (?P<why>[^\n]+)')
+_ENGINE_ERROR = late_pattern(r'exec: "(?P<program>[^"]+)": (?P<why>[^\n]+)')
 
 
 # run.sh: line 2: $'\r': command not found. /usr/bin/env: 'bash\r': No such file or directory
-_CARRIAGE_RETURN = re.compile(r"(?:\\r|\r)['’\"]*(?::|'*$)|\^M: bad interpreter")
+_CARRIAGE_RETURN = late_pattern(r"(?:\\r|\r)['’\"]*(?::|'*$)|\^M: bad interpreter")
 
 
 def _windows_lines(ended: Ended) -> str:

@@ -22,6 +22,7 @@ from ..sync.render import agents_md, workflow_context, workspace_container
 from ..util import change_folder, files, process, undo_journal
 from ..util.cache_folder import cache_folder
 from ..util.errors import UserError
+from ..util.late_patterns import late_pattern
 from ..util.printable import one_line
 from ..util.quick_dataclasses import dataclass
 from ..util.undo_journal import Move, Step, Write
@@ -46,7 +47,7 @@ PIN_COMMENT = (
 )
 # What a folder may hold already, in lower case: a clone of a new repository, with what its host puts
 # there; notes for agents; a dev container to work in; what file managers leave.
-MAY_BE_THERE = re.compile(
+MAY_BE_THERE = late_pattern(
     r"\.git|\.gitignore|\.gitattributes|(readme|licen[cs]e|copying|notice)(\..*)?"
     r"|(agents|claude)\.md|\.devcontainer|\.devcontainer\.json|\.ds_store|thumbs\.db|desktop\.ini"
 )

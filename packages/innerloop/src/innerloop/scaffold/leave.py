@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import posixpath
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +19,7 @@ from ..sync import engine, retraction, transaction
 from ..sync.transaction import STATE, Change
 from ..util import files
 from ..util.errors import UserError
+from ..util.late_patterns import late_pattern
 from ..util.quick_dataclasses import dataclass
 from ..util.undo_journal import Delete, DropEmpty, Step, Write
 from ..workspace import formatter_files
@@ -34,7 +34,7 @@ RECORDS = {
     "jobs": "records of submitted jobs",
     "deployments": "records of deployments",
 }
-_DEV_CONTAINER = re.compile(r"\.devcontainer/([^/]+)/(?:devcontainer\.json|Dockerfile)\Z")
+_DEV_CONTAINER = late_pattern(r"\.devcontainer/([^/]+)/(?:devcontainer\.json|Dockerfile)\Z")
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from ..model.settings import adoption
 from ..model.settings.orchestrators import KNOWN
 from ..util import files, regular_files
 from ..util.errors import UserError
+from ..util.late_patterns import late_pattern
 from ..workspace import loader, text_links
 from . import create, init, marked_block, workspace_template
 from .adopt import proposal
@@ -23,9 +24,9 @@ LAUNCHER = ("scripts/loop", PIN)
 SCRIPTS = ("scripts/test", "scripts/test.cmd", "scripts/loop.cmd", *LAUNCHER)
 # What tests and notebooks leave in folders of code.
 CACHES = frozenset({"__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache"})
-_ORCHESTRATORS = re.compile(r"(?m)^orchestrators = \[(.*)\]$")
-_NAME = re.compile(r"\A# The settings of the workspace (.*)\.$", re.MULTILINE)
-_TITLE = re.compile(r"\A# (.*)$", re.MULTILINE)
+_ORCHESTRATORS = late_pattern(r"(?m)^orchestrators = \[(.*)\]$")
+_NAME = late_pattern(r"\A# The settings of the workspace (.*)\.$", re.MULTILINE)
+_TITLE = late_pattern(r"\A# (.*)$", re.MULTILINE)
 
 
 def tools(template: Mapping[str, File]) -> tuple[str, ...]:

@@ -9,12 +9,14 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from ..util.late_patterns import late_pattern
+
 FILES = (".gitignore", ".gitattributes")
 BEGIN = "# >>> innerloop: the tool's lines. Write your own below; they override these."
 END = "# <<< innerloop"
 _BOM = "\ufeff"
 # By their first words, so that a later version can word them in another way.
-_BLOCK = re.compile(
+_BLOCK = late_pattern(
     r"^# >>> innerloop\b[^\n]*\n(?P<lines>(?:[^\n]*\n)*?)# <<< innerloop\b[^\n]*(?:\n|\Z)",
     re.MULTILINE,
 )

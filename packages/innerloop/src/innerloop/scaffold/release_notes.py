@@ -6,14 +6,15 @@ import re
 from collections.abc import Iterator
 
 from ..util import files, versions
+from ..util.late_patterns import late_pattern
 from ..util.quick_dataclasses import dataclass
 from .workspace_template import PACKAGE
 
 NAME = "CHANGELOG.md"
 # Of a version, so many entries are shown; of an entry, so many characters.
 _MOST, _LONGEST = 12, 110
-_VERSION = re.compile(r"^## (.+)$", re.MULTILINE)
-_SECTION = re.compile(r"^### (.+)$", re.MULTILINE)
+_VERSION = late_pattern(r"^## (.+)$", re.MULTILINE)
+_SECTION = late_pattern(r"^### (.+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)

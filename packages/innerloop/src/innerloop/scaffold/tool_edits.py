@@ -19,6 +19,7 @@ from ..sync.render.settings_json import JOB_SCHEMA
 from ..util import files, regular_files, versions
 from ..util.cache_folder import cache_folder
 from ..util.errors import UserError
+from ..util.late_patterns import late_pattern
 from ..util.quick_dataclasses import dataclass
 from ..util.undo_journal import Delete, Step, Write, WriteBytes
 from ..util.wheels import WHEELS
@@ -30,9 +31,9 @@ from .workspace_template import EXTENSION, PIN
 LAUNCHER = "scripts/loop"
 # Replaced in this order, so that the launcher and the pin, which decide who runs next, come last.
 SCRIPTS = ("scripts/test.cmd", "scripts/test", "scripts/loop.cmd", LAUNCHER)
-_ENTRY = re.compile(r"(?m)^([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]\n]*\])?==([^\s;\\]+)")
-_MARKER = re.compile(r"(<{7}|\|{7}|>{7}) .*|={7}")
-_HASH = re.compile(r"--hash=sha256:[0-9a-f]{64}")
+_ENTRY = late_pattern(r"(?m)^([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]\n]*\])?==([^\s;\\]+)")
+_MARKER = late_pattern(r"(<{7}|\|{7}|>{7}) .*|={7}")
+_HASH = late_pattern(r"--hash=sha256:[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from urllib.parse import unquote, urlsplit
 from .. import __version__
 from ..util import console, files, locked_environments, pip, process, regular_files, venvs
 from ..util.errors import UserError
+from ..util.late_patterns import late_pattern
 from ..util.quick_dataclasses import dataclass
 from ..util.wheels import WHEELS
 from . import workspace_template
@@ -37,7 +38,7 @@ PERHAPS_PACKED = (
 )
 # Builds where it is started, as every builder of wheels calls it.
 _BUILD = "import sys; from hatchling import build; build.build_wheel(sys.argv[1])"
-_ENTRY = re.compile(r"(?m)^innerloop==(?P<version>\S+)(?P<hashes>(?:[^\n]*\\\n)*[^\n]*)\n?")
+_ENTRY = late_pattern(r"(?m)^innerloop==(?P<version>\S+)(?P<hashes>(?:[^\n]*\\\n)*[^\n]*)\n?")
 # A lock is some hundred lines.
 _LONGEST = 1 << 20
 

@@ -23,6 +23,7 @@ from ..model.settings import settings
 from ..util import files, network, pip, process, regular_files, toml_text, venvs, versions
 from ..util.cache_folder import cache_folder
 from ..util.errors import UsageError, UserError
+from ..util.late_patterns import late_pattern
 from ..util.quick_dataclasses import dataclass
 from ..util.wheels import WHEELS
 from . import init, tool_edits, tool_wheel, upgrade_record
@@ -31,7 +32,7 @@ from .workspace_template import PIN
 
 SCRATCH = "upgrade"
 _OLDEST = 86_400.0  # seconds after which what a kill left in the cache is removed
-_NAME = re.compile(r"innerloop-([^-/\\]+)-[^/\\]*\.whl")
+_NAME = late_pattern(r"innerloop-([^-/\\]+)-[^/\\]*\.whl")
 _TEMPLATE = "innerloop/templates/workspace/"
 _COMMAND = "innerloop/commands/upgrade.py"
 # Larger than any file of the template that is read.

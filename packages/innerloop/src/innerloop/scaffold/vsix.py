@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import io
 import json
-import re
 import zipfile
 from collections.abc import Mapping
 from xml.sax.saxutils import escape, quoteattr
 
+from ..util.late_patterns import late_pattern
 from .workspace_template import EXTENSION, File, extension_files
 
 _TYPES = {
@@ -23,7 +23,7 @@ _TYPES = {
     "svg": "image/svg+xml",
     "vsixmanifest": "text/xml",
 }
-_SEMANTIC = re.compile(r"\d+\.\d+\.\d+")
+_SEMANTIC = late_pattern(r"\d+\.\d+\.\d+")
 # The oldest time that a zip archive can have.
 _TIME = (1980, 1, 1, 0, 0, 0)
 

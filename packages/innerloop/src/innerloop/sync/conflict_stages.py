@@ -14,14 +14,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from ..util import files, git, process
+from ..util.late_patterns import late_pattern
 from ..util.quick_dataclasses import dataclass
 from . import three_way, three_way_text
 from .engine import ConflictedFile
 from .merge_rules import EDITOR_FILES
 
 _TIMEOUT = 30
-_ENTRY = re.compile(r"(1[0-7]{5}) ([0-9a-f]{40}|[0-9a-f]{64}) ([0-3])\t(.+)", re.DOTALL)
-_COMMITTED = re.compile(r"1[0-7]{5} blob ([0-9a-f]{40}|[0-9a-f]{64})\t(.+)", re.DOTALL)
+_ENTRY = late_pattern(r"(1[0-7]{5}) ([0-9a-f]{40}|[0-9a-f]{64}) ([0-3])\t(.+)", re.DOTALL)
+_COMMITTED = late_pattern(r"1[0-7]{5} blob ([0-9a-f]{40}|[0-9a-f]{64})\t(.+)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)

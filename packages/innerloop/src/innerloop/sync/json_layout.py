@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from ..util.json_values import Json, scalar_text
 from ..util.jsonc import BOM, Document, Node
+from ..util.late_patterns import late_pattern
 from ..util.quick_dataclasses import dataclass
 
 WIDTH = 100  # a list of scalars that ends before this column stays on one line
@@ -88,7 +89,7 @@ def starts_line(text: str, offset: int) -> bool:
     return offset == 0 or text[offset - 1] in "\r\n" + BOM
 
 
-_BLANKS = re.compile(r"[ \t]*")
+_BLANKS = late_pattern(r"[ \t]*")
 
 
 def indent_at(text: str, offset: int) -> str:

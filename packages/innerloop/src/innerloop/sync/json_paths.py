@@ -7,6 +7,7 @@ import re
 from typing import TypeAlias
 
 from ..util.errors import UsageError
+from ..util.late_patterns import late_pattern
 
 # The keys of objects and the names of list members, outermost first.
 Path: TypeAlias = tuple[str, ...]
@@ -18,8 +19,8 @@ class Member(str):
     __slots__ = ()
 
 
-_PLAIN = re.compile(r"[A-Za-z_$][A-Za-z0-9_$-]*\Z")
-_STEP = re.compile(
+_PLAIN = late_pattern(r"[A-Za-z_$][A-Za-z0-9_$-]*\Z")
+_STEP = late_pattern(
     r"""\.?([A-Za-z_$][A-Za-z0-9_$-]*)
     | \.?\[("(?:[^"\\]|\\.)*")\]
     | \.?\['([^']*)'\]""",

@@ -6,16 +6,16 @@ nothing, and a task of the person's own would ask for an input that is gone.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ..util.json_values import Json, same
+from ..util.late_patterns import late_pattern
 from .merge_rules import EDITOR_FILES
 
 # The lists of tasks.json, with the key that names their entries.
 _LISTS = {"tasks": "label", "inputs": "id"}
-_INPUT = re.compile(r"\$\{input:([^}]+)\}")
+_INPUT = late_pattern(r"\$\{input:([^}]+)\}")
 # Tasks of one experiment, which go with it.
 _OF_AN_EXPERIMENT = ("debug ", "folders for the outputs of ")
 

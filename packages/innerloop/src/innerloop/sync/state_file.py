@@ -25,6 +25,7 @@ from typing import TypeAlias
 
 from ..util import versions
 from ..util.json_values import Json
+from ..util.late_patterns import late_pattern
 from ..util.quick_dataclasses import dataclass
 from .json_paths import Path
 from .merge_rules import MergeRules
@@ -37,7 +38,7 @@ _EJECTED = "ejected"
 _WRITTEN_BY = (".vscode/tasks.json", "written by innerloop")
 _MADE_BY = "made by innerloop"
 _SAYING_VERSIONS = ((_WRITTEN_BY[1],), (_MADE_BY,))
-_VERSION = re.compile(
+_VERSION = late_pattern(
     rf'^\["{re.escape(_WRITTEN_BY[0])}","{_WRITTEN_BY[1]}","([0-9a-z.!+]{{1,200}})"\],\r?$',
     re.MULTILINE,
 )

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ..util import files, git_markers, versions
 from ..util.errors import UserError
+from ..util.late_patterns import late_pattern
 from ..util.quick_dataclasses import dataclass
 from ..workspace.loader import WorkspaceFiles
 from . import git_conflicts, three_way_text
@@ -23,7 +24,7 @@ from .transaction import PIN, Change
 PATHS = (PIN, "scripts/loop", "scripts/loop.cmd", "scripts/test", "scripts/test.cmd")
 # VS Code's extension, which is the tool's as well.
 EXTENSION = ".vscode/extensions/innerloop/"
-_PINNED = re.compile(r"^innerloop==([^\s;\\]+)", re.MULTILINE)
+_PINNED = late_pattern(r"^innerloop==([^\s;\\]+)", re.MULTILINE)
 
 
 def has_extension(root: Path) -> bool:

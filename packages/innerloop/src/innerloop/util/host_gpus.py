@@ -14,12 +14,13 @@ from pathlib import Path
 
 from . import regular_files
 from .errors import UserError
+from .late_patterns import late_pattern
 from .quick_dataclasses import dataclass
 
 # PCI vendors, as /sys/class/drm/*/device/vendor names them.
 _AMD, _INTEL = "0x1002", "0x8086"
-_NVIDIA_NODE = re.compile(r"nvidia(\d+)")
-_RENDER_NODE = re.compile(r"renderD(\d+)")
+_NVIDIA_NODE = late_pattern(r"nvidia(\d+)")
+_RENDER_NODE = late_pattern(r"renderD(\d+)")
 # The device files of NVIDIA's GPUs in WSL 2 and in a Jetson.
 _OTHER_NODES = ("dev/dxg", "dev/nvhost-gpu", "dev/nvgpu/igpu0")
 # Where distributions keep libraries.

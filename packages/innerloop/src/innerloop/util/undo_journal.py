@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
@@ -30,6 +29,7 @@ from typing import Protocol, TypeAlias
 
 from . import change_folder, files, process
 from .errors import UserError
+from .late_patterns import late_pattern
 from .position import Position
 from .quick_dataclasses import dataclass
 from .relative_paths import is_inside
@@ -105,7 +105,7 @@ _KEYS = {
     "drop": {"path", "top"},
 }
 _NO_PATHS = {"what", "old", "new"}
-_HIDDEN = re.compile(r"\.[^/]{1,200}\.[0-9a-f]{16}\Z")
+_HIDDEN = late_pattern(r"\.[^/]{1,200}\.[0-9a-f]{16}\Z")
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,13 +10,15 @@ import math
 import re
 from typing import Any
 
+from .late_patterns import late_pattern
+
 # Plain only if unambiguous: anything that may be a number, a date, a boolean, null or an indicator
 # of YAML is quoted.
 _WORD = r"[\w./$@+=%,;(){}<>*|&!?'\"^-]+"
-_PLAIN = re.compile(rf"(?=[A-Za-z_./$(]){_WORD}(?:[ :]{_WORD})*", re.ASCII)
+_PLAIN = late_pattern(rf"(?=[A-Za-z_./$(]){_WORD}(?:[ :]{_WORD})*", re.ASCII)
 _WORDS = {"true", "false", "yes", "no", "on", "off", "y", "n", "null"}
-_NUMBER = re.compile(r"\.?\d.*|[\d.]+|\.(?:inf|nan)", re.ASCII | re.IGNORECASE)
-_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff\ufffe\uffff]")
+_NUMBER = late_pattern(r"\.?\d.*|[\d.]+|\.(?:inf|nan)", re.ASCII | re.IGNORECASE)
+_UNSEEN = late_pattern("[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff\ufffe\uffff]")
 
 
 def scalar(value: Any) -> str:

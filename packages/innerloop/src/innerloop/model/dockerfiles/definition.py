@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import field
 
 from ...util.errors import UserError
+from ...util.late_patterns import late_pattern
 from ...util.position import Position
 from ...util.quick_dataclasses import dataclass
 from ..container import is_image_name
@@ -34,11 +35,11 @@ _WITHOUT_EFFECT = frozenset(
     ("CMD", "ENTRYPOINT", "EXPOSE", "HEALTHCHECK", "LABEL", "MAINTAINER", "ONBUILD", "STOPSIGNAL",
      "VOLUME")
 )  # fmt: skip
-_VARIABLE = re.compile(r"[A-Za-z_]\w*", re.ASCII)
-_URL = re.compile(r"(?:https?|ftp|git|ssh)://|git@|.*\.git(?:#|$)")
+_VARIABLE = late_pattern(r"[A-Za-z_]\w*", re.ASCII)
+_URL = late_pattern(r"(?:https?|ftp|git|ssh)://|git@|.*\.git(?:#|$)")
 # A definition file has paths in a line, with `"` around them, and replaces shell patterns.
-_STAGE_PATH = re.compile(r"/[\w./*?@%+=:,~ -]*", re.ASCII)
-_HEREDOC = re.compile(r"\d*<<-?[\"']?[\w.-]+[\"']?")
+_STAGE_PATH = late_pattern(r"/[\w./*?@%+=:,~ -]*", re.ASCII)
+_HEREDOC = late_pattern(r"\d*<<-?[\"']?[\w.-]+[\"']?")
 
 
 @dataclass(frozen=True, slots=True)

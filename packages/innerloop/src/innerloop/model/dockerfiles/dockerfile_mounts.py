@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import field, replace
 
+from ...util.late_patterns import late_pattern
 from ...util.quick_dataclasses import dataclass
 from .dockerfile import Dockerfile, Instruction, parse
 
@@ -27,7 +28,7 @@ _UV_CACHE_OPTION = f"--cache-dir {UV_CACHE}/$(id -u)"
 # uv looks there for uv/uv.toml, as for the machine's own: a project's settings come before it.
 _UV_SETTINGS = f"/run/secrets/{OURS}settings"
 # A command of uv that keeps no cache: apk has an option of that name, too.
-_UV_WITHOUT_CACHE = re.compile(
+_UV_WITHOUT_CACHE = late_pattern(
     r"((?<![\w.-])uv[ \t]+(?:pip|sync|add|run|tool)\b(?:[^|&;\n]|\\\n)*?[ \t])--no-cache(?=\s)"
 )
 

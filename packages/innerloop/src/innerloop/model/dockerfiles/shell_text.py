@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import re
 
+from ...util.late_patterns import late_pattern
 from .shell_words import WordError
 
-_NAME = re.compile(r"[^\W\d]\w*")
-_SPECIAL = re.compile(r"\d+|[@*#?\-$!]", re.ASCII)
+_NAME = late_pattern(r"[^\W\d]\w*")
+_SPECIAL = late_pattern(r"\d+|[@*#?\-$!]", re.ASCII)
 # `${NAME:-word}` and its kind, and the patterns that a plain sh has too.
-_MODIFIER = re.compile(r":[-+?]|[-+?]|##?|%%?")
+_MODIFIER = late_pattern(r":[-+?]|[-+?]|##?|%%?")
 # In a pattern only these mean the same to both, without an escape.
-_PATTERN = re.compile(r"[\w./:*?,=@ -]*", re.ASCII)
+_PATTERN = late_pattern(r"[\w./:*?,=@ -]*", re.ASCII)
 
 
 def shell_text(value: str, escape: str = "\\") -> str:

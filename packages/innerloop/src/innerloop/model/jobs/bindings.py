@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from ...util.errors import UserError, close_words, did_you_mean
+from ...util.late_patterns import late_pattern
 from ...util.quick_dataclasses import dataclass
 from ...util.yaml_text import YamlText
 from .job import Input, Reading
@@ -30,14 +31,16 @@ class OutputPart:
 
 
 Bound = Input | Source | OutputPart
-_BINDING = re.compile(
+_BINDING = late_pattern(
     r"^\$\{\{\s*(?:parent\.)?(?:inputs\.(?P<input>[\w.-]+)"
     r"|jobs\.(?P<step>[\w-]+)\.outputs\.(?P<output>[\w-]+))\s*\}\}$"
 )
-_PARENT_OUTPUT = re.compile(r"^\$\{\{\s*(?:parent\.)?outputs\.(?P<output>[\w-]+)\s*\}\}$")
-_PARENT_INPUT = re.compile(r"\$\{\{\s*parent\.inputs\.(?P<input>[\w.-]+)\s*\}\}")
+_PARENT_OUTPUT = late_pattern(r"^\$\{\{\s*(?:parent\.)?outputs\.(?P<output>[\w-]+)\s*\}\}$")
+_PARENT_INPUT = late_pattern(r"\$\{\{\s*parent\.inputs\.(?P<input>[\w.-]+)\s*\}\}")
 # A binding with more text around it: extra_${{parent.inputs.name}}, ${{parent.inputs.raw}}/a.csv
-_IN_TEXT = re.compile(r"\$\{\{\s*parent\.(?:inputs\.[\w.-]+|jobs\.[\w-]+\.outputs\.[\w-]+)\s*\}\}")
+_IN_TEXT = late_pattern(
+    r"\$\{\{\s*parent\.(?:inputs\.[\w.-]+|jobs\.[\w-]+\.outputs\.[\w-]+)\s*\}\}"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import sys
 
+from ...util.late_patterns import late_pattern
 from ...util.quick_dataclasses import dataclass
 
 # Conda packages with another name on the Python package index.
@@ -33,7 +34,7 @@ _PYTHON = frozenset(
 )  # fmt: skip
 # Not Python packages: the interpreter, system libraries and programs. The names are those of
 # `conda env export`.
-_SYSTEM = re.compile(
+_SYSTEM = late_pattern(
     r"(python|pip|python_abi|pypy|cudatoolkit|cudnn|nccl|cuda|cuda-.*|pytorch-cuda|pytorch-mutex|"
     r"cpuonly|nodejs|openmpi|mpich|mpi|gcc|gxx|gfortran|gcc_.*|gxx_.*|clang|clang-\d+|clangxx|cmake|"
     r"make|ninja-base|git|git-lfs|openjdk|r-base|r-.*|lib.*|_.*|mkl|mkl-include|mkl-devel|blas|"
@@ -52,7 +53,7 @@ _SYSTEM = re.compile(
     r"fortran-compiler|pkg-config|autoconf|automake|libtool|m4|patch|patchelf|swig|doxygen|java-.*|"
     r"maven|conda|conda-.*|mamba|menuinst)"
 )
-_SPEC = re.compile(
+_SPEC = late_pattern(
     r"(?:(?P<channel>\S*?(?::\w*)?):+)?(?P<name>[A-Za-z0-9_.-]+)\s*(?P<version>[^\[]*?)\s*"
     r"(?P<brackets>\[.*\])?$"
 )

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, field
 from typing import Any, Literal
 
+from ...util.late_patterns import late_pattern
 from ...util.quick_dataclasses import dataclass
 from ..data_locations import locate
 from .file_kind import is_component, kind_by_schema
@@ -15,9 +16,9 @@ from .yaml_cursor import Cursor, cursor_at, document_of, entries
 
 ItemKind = Literal["key", "value", "reference", "compute", "environment", "data", "component"]
 # The beginning of a reference that is being typed, and a whole one.
-_TYPED = re.compile(r"\$\{\{\s*(?P<body>[\w.-]*)$")
-_REFERENCE = re.compile(r"\$\{\{\s*(?P<body>[\w.-]+)\s*\}\}")
-_SPELLED = re.compile(r"[\w.-]*\s*(?:\}\}|\})?")
+_TYPED = late_pattern(r"\$\{\{\s*(?P<body>[\w.-]*)$")
+_REFERENCE = late_pattern(r"\$\{\{\s*(?P<body>[\w.-]+)\s*\}\}")
+_SPELLED = late_pattern(r"[\w.-]*\s*(?:\}\}|\})?")
 
 
 @dataclass(frozen=True, slots=True)

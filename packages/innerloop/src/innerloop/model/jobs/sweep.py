@@ -10,12 +10,12 @@ import itertools
 import json
 import math
 import random
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Literal, get_args
 
 from ...util.errors import UserError, close_words, did_you_mean
+from ...util.late_patterns import late_pattern
 from ...util.quick_dataclasses import dataclass
 from .job import Input, Job
 
@@ -27,7 +27,7 @@ Draw = Callable[[str], float]
 _RANGES = [
     f"{q}{log}{kind}" for q in ("", "q") for log in ("", "log") for kind in ("uniform", "normal")
 ]
-_REFERENCE = re.compile(r"\$\{\{\s*search_space\.(?P<name>[^\s{}]+?)\s*\}\}")
+_REFERENCE = late_pattern(r"\$\{\{\s*search_space\.(?P<name>[^\s{}]+?)\s*\}\}")
 
 
 def first_trial(job: Job) -> dict[str, str]:

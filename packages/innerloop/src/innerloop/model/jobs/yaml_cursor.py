@@ -6,19 +6,19 @@ open; anchors and keys of several lines are not understood.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
 from ...util import yaml_text
 from ...util.errors import UserError
+from ...util.late_patterns import late_pattern
 from ...util.quick_dataclasses import dataclass
 
-_KEY = re.compile(
+_KEY = late_pattern(
     r"""(?P<dashes>(?:-\s+)*)(?P<key>"[^"]*"|'[^']*'|[^\s"'#{}\[\],&*!|>%@`:-][^#{}\[\],]*?|-[^\s:][^#:]*?)"""
     r"""\s*:(?=\s|$)"""
 )
-_BLOCK = re.compile(r"[|>][-+0-9]*\s*(?:#.*)?$")
+_BLOCK = late_pattern(r"[|>][-+0-9]*\s*(?:#.*)?$")
 # The longest text that is looked at, in lines.
 MOST_LINES = 20_000
 
@@ -237,7 +237,7 @@ def _signs(text: str) -> Iterator[tuple[str, bool]]:
         at += 1
 
 
-_WORD = re.compile(r"[\w$./@:-]")
+_WORD = late_pattern(r"[\w$./@:-]")
 
 
 def _word(line: str, at: int) -> tuple[int, int]:

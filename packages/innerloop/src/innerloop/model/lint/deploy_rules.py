@@ -13,6 +13,7 @@ from typing import Any
 
 from ...util import yaml_text
 from ...util.errors import UserError, close_words, did_you_mean
+from ...util.late_patterns import late_pattern
 from ...util.position import Position
 from ...util.yaml_text import YamlText
 from ..deployment import (
@@ -55,7 +56,7 @@ _AUTH = ("key", "aml_token", "aad_token")
 _LONGEST = 180_000  # milliseconds that a request may take
 # Standard_DS3_v2, Standard_NC4as_T4_v3, Standard_E4-2s_v5: family, cores, features, accelerator.
 # Azure compares the names of sizes without case.
-_SIZE = re.compile(
+_SIZE = late_pattern(
     r"Standard_[A-Z]{1,3}\d+(?:-\d+)?[a-z]*(?:_[A-Z][A-Z0-9]*)?(?:_v\d+)?", re.IGNORECASE
 )
 

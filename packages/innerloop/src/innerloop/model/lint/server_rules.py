@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from ...util.errors import UserError
+from ...util.late_patterns import late_pattern
 from ...util.position import Position
 from ...util.quick_dataclasses import dataclass
 from ..deployment import MODEL_VARIABLE, Deployment
@@ -23,8 +24,8 @@ from .file_rules import dockerfile_of
 from .finding import INFO, Files, Finding
 
 CONFIG = "config.properties"
-_LOCK = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^]]*\])?==([^\s;\\]+)")
-_QUOTED = re.compile(r"[\"']([\w./-]+\.(?:py|sh|ya?ml|json|xml|properties|toml|txt))[\"']")
+_LOCK = late_pattern(r"^([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^]]*\])?==([^\s;\\]+)")
+_QUOTED = late_pattern(r"[\"']([\w./-]+\.(?:py|sh|ya?ml|json|xml|properties|toml|txt))[\"']")
 _SCRIPTS = (".py", ".sh")
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from ...util.errors import close_words, did_you_mean
 from ...util.json_records import is_file_name
+from ...util.late_patterns import late_pattern
 from ..jobs.component import flat_inputs
 from ..jobs.job import DATA_TYPES, Input, Job
 from ..jobs.known_keys import COMPONENT_INPUT
@@ -23,7 +24,7 @@ from .input_rules import check_input_form
 from .sweep_rules import check_sweep
 from .value_rules import check_keys, check_sweep_keys, check_tags
 
-_NAME = re.compile(r"[a-z_][a-z0-9_]*")
+_NAME = late_pattern(r"[a-z_][a-z0-9_]*")
 
 
 def check_steps(job: Job, pipeline: Pipeline) -> Iterator[Finding]:

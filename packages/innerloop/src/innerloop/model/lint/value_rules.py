@@ -26,10 +26,10 @@ _JOB_NAME = late_pattern(r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,254}")
 _COMPUTE = late_pattern(r"[a-zA-Z](?:[a-zA-Z0-9-]{0,30}[a-zA-Z0-9])?")
 # <your-cluster>, {{ cluster }} of a template, #{cluster}# of a pipeline of Azure DevOps
 _TEMPLATED = r"(?<!\$)\{\{\s*\w+\s*\}\}|#\{\w+\}#"
-_PLACEHOLDER = re.compile(rf"<[^<>\n/!|]{{1,60}}>|{_TEMPLATED}")
-_IN_COMMAND = re.compile(rf"(?<![<\w])<[A-Za-z][\w.]*(?:[- ][\w.]+)*>|{_TEMPLATED}")
+_PLACEHOLDER = late_pattern(rf"<[^<>\n/!|]{{1,60}}>|{_TEMPLATED}")
+_IN_COMMAND = late_pattern(rf"(?<![<\w])<[A-Za-z][\w.]*(?:[- ][\w.]+)*>|{_TEMPLATED}")
 # $(cluster), ${CLUSTER} and $CLUSTER are expanded by the caller of `az`, in keys that no shell reads
-_NO_SHELL = re.compile(rf"{_PLACEHOLDER.pattern}|\$\(\w+\)|\$\{{\w+\}}|\$[A-Z_][A-Z0-9_]+")
+_NO_SHELL = late_pattern(rf"{_PLACEHOLDER.pattern}|\$\(\w+\)|\$\{{\w+\}}|\$[A-Z_][A-Z0-9_]+")
 _NAMES = ("compute", "environment", "image", "code", "path", "experiment_name")
 _TEXTS = ("name", "display_name", "experiment_name", "description", "parent_job_name")
 

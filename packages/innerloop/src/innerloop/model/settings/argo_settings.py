@@ -11,6 +11,7 @@ from dataclasses import field, fields, replace
 from typing import Any, Literal, get_args
 
 from ...util.errors import UserError, did_you_mean
+from ...util.late_patterns import late_pattern
 from ...util.position import Position
 from ...util.quick_dataclasses import dataclass
 from ...util.toml_positions import position_of
@@ -31,11 +32,11 @@ ARTIFACTS: Mapping[str, tuple[str, ...]] = {
 RetryPolicy = Literal["Always", "OnFailure", "OnError", "OnTransientError"]
 RETRY_POLICIES: tuple[RetryPolicy, ...] = get_args(RetryPolicy)
 # Source: Kubernetes, "Labels and Selectors".
-_LABEL_VALUE = re.compile(r"([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?")
-_LABEL_KEY = re.compile(
+_LABEL_VALUE = late_pattern(r"([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?")
+_LABEL_KEY = late_pattern(
     r"([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?"
 )
-_DNS = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
+_DNS = late_pattern(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 
 
 @dataclass(frozen=True, slots=True)

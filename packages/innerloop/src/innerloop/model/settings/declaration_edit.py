@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from ...util.errors import UserError
+from ...util.late_patterns import late_pattern
 from ...util.toml_positions import keys_of
 from .declarations import Declaration
 from .settings import read_toml
 
-_PART = re.compile(r""""(?:[^"\\\n]|\\.)*"|'[^'\n]*'|[\w-]+""")
+_PART = late_pattern(r""""(?:[^"\\\n]|\\.)*"|'[^'\n]*'|[\w-]+""")
 
 
 def without(declaration: Declaration, text: str) -> str:
@@ -65,7 +66,7 @@ def _blocks(at: tuple[str, ...], text: str) -> Iterator[tuple[int, int, bool]]:
             yield number, max(_end_of_value(text, number, last), number), False
 
 
-_HEADER = re.compile(r"\s*\[\[?\s*[\w\"'-][^=]*\]\s*(#.*)?$")
+_HEADER = late_pattern(r"\s*\[\[?\s*[\w\"'-][^=]*\]\s*(#.*)?$")
 
 
 def _end_of_value(text: str, first: int, last: int) -> int:

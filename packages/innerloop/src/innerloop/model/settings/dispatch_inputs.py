@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 from ...util.errors import UsageError, did_you_mean
+from ...util.late_patterns import late_pattern
 from ...util.quick_dataclasses import dataclass
 from ..jobs.job import Input, Job
 from ..jobs.overrides import as_set
@@ -19,7 +20,7 @@ from .schedules import Schedule
 
 FieldKind = Literal["string", "number", "boolean"]
 _NUMBERS = ("number", "integer", "float", "int")
-_NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?", re.ASCII)
+_NUMBER = late_pattern(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?", re.ASCII)
 _TRUTHS = ("boolean", "bool")
 
 

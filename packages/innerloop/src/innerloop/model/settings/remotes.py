@@ -13,6 +13,7 @@ from dataclasses import field, replace
 from typing import Any, Literal, get_args
 
 from ...util.errors import UserError, did_you_mean
+from ...util.late_patterns import late_pattern
 from ...util.position import Position
 from ...util.quick_dataclasses import dataclass
 from ...util.toml_positions import position_of
@@ -32,8 +33,8 @@ HERE = "localhost"
 SLURM = "slurm"
 
 # Words of ssh's command line: an option would begin with "-".
-_HOST = re.compile(r"(?:[A-Za-z0-9_][\w.+-]*@)?[A-Za-z0-9_\[][\w.:\[\]-]*", re.ASCII)
-_NAME = re.compile(r"[A-Za-z0-9_][\w.-]{0,99}", re.ASCII)
+_HOST = late_pattern(r"(?:[A-Za-z0-9_][\w.+-]*@)?[A-Za-z0-9_\[][\w.:\[\]-]*", re.ASCII)
+_NAME = late_pattern(r"[A-Za-z0-9_][\w.-]{0,99}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from typing import Any, get_args
 
 from ...util import git_markers
 from ...util.errors import UserError, did_you_mean
+from ...util.late_patterns import late_pattern
 from ...util.position import Position
 from ...util.quick_dataclasses import dataclass
 from ...util.toml_positions import position_of
@@ -183,9 +184,9 @@ def _engine(value: Any, at: _Positions) -> EngineKind | None:
 
 # An empty text is the default of both. A registry is the beginning of an image's name.
 _WORDS = {
-    "ca": re.compile(r"[^\x00-\x1f\x7f]*"),
-    "registry": re.compile(r"(?:[A-Za-z0-9][\w.:/-]*)?", re.ASCII),
-    "torch_cpu_index": re.compile(r"(?:https?://[^\s\"'@]+)?"),
+    "ca": late_pattern(r"[^\x00-\x1f\x7f]*"),
+    "registry": late_pattern(r"(?:[A-Za-z0-9][\w.:/-]*)?", re.ASCII),
+    "torch_cpu_index": late_pattern(r"(?:https?://[^\s\"'@]+)?"),
 }
 
 

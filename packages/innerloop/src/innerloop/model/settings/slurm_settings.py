@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal, get_args
 
 from ...util.errors import did_you_mean
+from ...util.late_patterns import late_pattern
 from ...util.quick_dataclasses import dataclass
 
 # What a job runs in: an image by Apptainer or by Pyxis, or an environment made from the lock.
@@ -21,13 +22,13 @@ OF_APPTAINER, OF_PYXIS, OF_LOCK = SLURM_ENVIRONMENTS
 DISTRIBUTIONS = ("pytorch", "mpi")
 
 # One word of sbatch's command line, such as a partition, a list of them, or a constraint.
-_WORD = re.compile(r"[A-Za-z0-9_\[(][\w.,:@+=&|!*/()\[\]-]{0,199}", re.ASCII)
-_MEMORY = re.compile(r"[1-9]\d{0,8}[KMGT]?", re.ASCII)
+_WORD = late_pattern(r"[A-Za-z0-9_\[(][\w.,:@+=&|!*/()\[\]-]{0,199}", re.ASCII)
+_MEMORY = late_pattern(r"[1-9]\d{0,8}[KMGT]?", re.ASCII)
 # Letters that no line has.
-CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_OPTION = re.compile(r"--[a-z][a-z-]*(=.+)?", re.ASCII)
+CONTROL = late_pattern(r"[\x00-\x1f\x7f]")
+_OPTION = late_pattern(r"--[a-z][a-z-]*(=.+)?", re.ASCII)
 # The times that sbatch takes. Source: sbatch(1), --time.
-_TIME = re.compile(
+_TIME = late_pattern(
     r"(?:(?P<days>\d{1,4})-)?(?P<first>\d{1,6})(?::(?P<second>\d{1,2}))?(?::(?P<third>\d{1,2}))?",
     re.ASCII,
 )

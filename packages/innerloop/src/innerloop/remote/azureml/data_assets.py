@@ -11,6 +11,7 @@ from ...model.paths import SCRATCH
 from ...model.workspace import Workspace
 from ...util import files
 from ...util.errors import UsageError, UserError
+from ...util.late_patterns import late_pattern
 from ...util.quick_dataclasses import dataclass
 from ...workspace import loader
 from .. import snapshot
@@ -19,7 +20,7 @@ from .connection import AzureConnection
 from .workspace_ref import WorkspaceRef
 
 STAGING = f"{SCRATCH}/data"
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}")
+_NAME = late_pattern(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ...util import files
 from ...util.errors import UserError
+from ...util.late_patterns import late_pattern
 from ...util.quick_dataclasses import dataclass
 
 FILES = (".azureml/config.json", "config.json")
@@ -23,8 +24,8 @@ CONNECT_HINT = (
     "In the Azure ML studio choose `Download config file` (top right) and put it into .azureml/, "
     "or set AZURE_SUBSCRIPTION_ID, AZURE_RESOURCE_GROUP and AZUREML_WORKSPACE_NAME"
 )
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
-_PLACEHOLDER = re.compile(
+_UUID = late_pattern(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_PLACEHOLDER = late_pattern(
     r"<.*>|\{.*\}|\$.*|(your|my)[-_ ].*|x{3,}.*|\.{3}|todo.*|change[-_ ]?me", re.IGNORECASE
 )
 

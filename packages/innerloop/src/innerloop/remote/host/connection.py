@@ -17,6 +17,7 @@ from pathlib import Path
 
 from ...util import files, process, regular_files
 from ...util.errors import UserError
+from ...util.late_patterns import late_pattern
 from ...util.process import ChildProcess, CompletedCommand, OutputStream
 
 # Seconds until a host must have answered.
@@ -43,7 +44,7 @@ _DECODE = (
 )
 # What every shell takes as it is within single quotes: csh looks for "!", fish for "\\", and neither
 # has a line end there.
-_QUOTABLE = re.compile(r"[ \"-&(-\[\]-~]*", re.ASCII)
+_QUOTABLE = late_pattern(r"[ \"-&(-\[\]-~]*", re.ASCII)
 _UNENCODED = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./:,@-")
 # Seconds that it has to read its last lines.
 _LAST = 2.0

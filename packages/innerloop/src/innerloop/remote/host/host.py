@@ -24,6 +24,7 @@ from ...model.settings.remotes import (
     is_name,
 )
 from ...util.errors import UserError
+from ...util.late_patterns import late_pattern
 from ...util.process import CollectedProgram, CompletedCommand, OutputStream
 from ...util.quick_dataclasses import dataclass
 from . import facts
@@ -52,7 +53,7 @@ _ASKED: dict[RemoteEngine | None, tuple[str, ...]] = {
 # program of their own into it.
 _FOREIGN = "belongs to another user"
 # In the words of GNU, BSD and busybox, for a program and for a shell's redirection.
-_UNWRITABLE = re.compile(
+_UNWRITABLE = late_pattern(
     r"^.*(?:mkdir|can(?:not|'t) create).*(?:Permission denied|Read-only file system).*$",
     re.MULTILINE,
 )

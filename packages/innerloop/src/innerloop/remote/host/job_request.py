@@ -7,7 +7,6 @@ The paths are those of the agent's folder: the job's code is a copy of the tree 
 from __future__ import annotations
 
 import posixpath
-import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import field, replace
@@ -23,6 +22,7 @@ from ...model.run import ProcessSpec, Request, Run
 from ...model.settings.remotes import APPTAINER, DOCKER, NO_ENGINE, RemoteSetting
 from ...runner.debug import CONTAINER_PROGRAMS
 from ...util.errors import UserError
+from ...util.late_patterns import late_pattern
 from ...util.quick_dataclasses import dataclass
 from . import load_samples
 from .facts import HostFacts
@@ -250,7 +250,7 @@ def _load_words(planned: Request) -> str:
 
 
 # What a shell can export; a program may get any other name.
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_NAME = late_pattern(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def _exports(values: Mapping[str, str]) -> list[str]:

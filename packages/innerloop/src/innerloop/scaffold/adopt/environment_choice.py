@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Sequence
 
 from ...model import environment_lock, environment_source
@@ -11,6 +10,7 @@ from ...model.container import is_image_name
 from ...model.jobs.job import Environment
 from ...util import versions
 from ...util.errors import UserError
+from ...util.late_patterns import late_pattern
 from ...util.quick_dataclasses import dataclass
 from .findings import Findings, FoundEnvironment, FoundJob
 from .repository_tree import RepositoryTree, distance, joined, upwards
@@ -29,7 +29,7 @@ _USUAL = (
     "conda.yaml",
     "requirements.txt",
 )
-_REFERENCE = re.compile(r"azureml:(?P<name>[^:@/]+)(?::(?P<version>[^@]+)|@(?P<label>\w+))?\Z")
+_REFERENCE = late_pattern(r"azureml:(?P<name>[^:@/]+)(?::(?P<version>[^@]+)|@(?P<label>\w+))?\Z")
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from ...model.jobs.job import Environment, Reading, job_kind
 from ...model.team_formatter import TeamFormatter
 from ...util import jsonc, yaml_text
 from ...util.errors import UserError
+from ...util.late_patterns import late_pattern
 from ...util.quick_dataclasses import dataclass
 from ...util.yaml_text import YamlText
 from .repository_tree import RepositoryTree, joined
@@ -46,17 +47,17 @@ _ENVIRONMENT_FILES = (
     ("pixi.lock", "lock of pixi"),
     ("poetry.lock", "lock of Poetry"),
 )
-_TEST = re.compile(r"(?:test_[^/]*|[^/]*_test)\.py\Z")
+_TEST = late_pattern(r"(?:test_[^/]*|[^/]*_test)\.py\Z")
 # What makes jobs in Python: the SDK's builders, its decorator, and the first SDK's runs.
-_SDK_IMPORT = re.compile(
+_SDK_IMPORT = late_pattern(
     r"(?m)^[ \t]*(?:from[ \t]+(?:azure\.ai\.ml|azureml\.(?:core|pipeline))\b|"
     r"import[ \t]+(?:azure\.ai\.ml|azureml\.core)\b)"
 )
-_SDK_JOB = re.compile(
+_SDK_JOB = late_pattern(
     r"@(?:dsl\.)?pipeline\b|(?<![\w.])(?:command|sweep|spark|load_job|parallel_run_function)\(|"
     r"\bjobs\.create_or_update\(|\b(?:ScriptRunConfig|Estimator|HyperDriveConfig|PythonScriptStep)\("
 )
-_ML = re.compile(r"azureml|\$schema", re.IGNORECASE)
+_ML = late_pattern(r"azureml|\$schema", re.IGNORECASE)
 
 
 NO_ENVIRONMENT = Environment("none")

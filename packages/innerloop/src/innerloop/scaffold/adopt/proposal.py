@@ -17,6 +17,7 @@ from ...model.settings import adoption, declarations, settings
 from ...model.settings.adoption import FILE
 from ...util import yaml_writer
 from ...util.errors import UserError
+from ...util.late_patterns import late_pattern
 from ...util.quick_dataclasses import dataclass
 from ...util.yaml_writer import Noted
 from . import environment_choice, proposed_names
@@ -28,10 +29,10 @@ from .repository_tree import RepositoryTree, joined, upwards
 DATA = "data"
 # The folder of the job files that are made for components, which nothing else starts.
 MADE = "innerloop"
-_MARK = re.compile(r"\A# As written: ([0-9a-f]{16})\n")
+_MARK = late_pattern(r"\A# As written: ([0-9a-f]{16})\n")
 _BEGIN = "# innerloop init --here wrote what follows. As written:"
 _END = "# innerloop init --here: end"
-_ADDED = re.compile(
+_ADDED = late_pattern(
     rf"\r?\n{re.escape(_BEGIN)} (?P<mark>[0-9a-f]{{16}})\r?\n(?P<tables>.*?){re.escape(_END)}\r?\n",
     re.DOTALL,
 )

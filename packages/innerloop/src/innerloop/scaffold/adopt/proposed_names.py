@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from ...model import naming
 from ...util.errors import UserError
+from ...util.late_patterns import late_pattern
 
 # Parts of a path that say what kind of file it is, and not which job.
 _GENERIC = frozenset(
@@ -18,7 +19,7 @@ _GENERIC = frozenset(
         *("workflow", "workflows", "definition", "definitions", "run", "azure", "yaml", "yml"),
     }
 )
-_ENDINGS = re.compile(r"(?<=[a-z0-9])_(?:job|component)\Z")
+_ENDINGS = late_pattern(r"(?<=[a-z0-9])_(?:job|component)\Z")
 
 
 def choose(paths: Sequence[str], taken: Sequence[str] = ()) -> dict[str, str]:

@@ -11,9 +11,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import field
 
 from ...util.jsonc import Node, ParseError, parse
+from ...util.late_patterns import late_pattern
 from ...util.quick_dataclasses import dataclass
 
-_TOOL = re.compile(r"(?:^|[/\\\s\"'])(?:loop|loop\.cmd)\Z")
+_TOOL = late_pattern(r"(?:^|[/\\\s\"'])(?:loop|loop\.cmd)\Z")
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from ...sync import three_way_text
+from ...util.late_patterns import late_pattern
 
-_HEADER = re.compile(r"\[\[?[ \t]*[A-Za-z0-9_\"'-][^\[\],#]*\]?\][ \t]*(#.*)?\n?\Z")
+_HEADER = late_pattern(r"\[\[?[ \t]*[A-Za-z0-9_\"'-][^\[\],#]*\]?\][ \t]*(#.*)?\n?\Z")
 
 
 def without_lines(yours: str, known: Iterable[str]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Literal
 
@@ -12,13 +11,16 @@ from ....model.workspace import Workspace
 from ....serving import models
 from ....serving.models import ServedModel
 from ....util.errors import UsageError, UserError
+from ....util.late_patterns import late_pattern
 from ....util.quick_dataclasses import dataclass
 from ... import snapshot, submission_store
 
 # The folder in ./outputs that train.py writes for serving.
 MODEL = "model"
-_JOB = re.compile(r"[A-Za-z0-9][\w-]{0,254}")
-_REGISTERED = re.compile(r"azureml:(?P<name>[A-Za-z0-9][\w.-]{0,254})(?:[:@](?P<version>[\w.-]+))?")
+_JOB = late_pattern(r"[A-Za-z0-9][\w-]{0,254}")
+_REGISTERED = late_pattern(
+    r"azureml:(?P<name>[A-Za-z0-9][\w.-]{0,254})(?:[:@](?P<version>[\w.-]+))?"
+)
 
 
 @dataclass(frozen=True, slots=True)

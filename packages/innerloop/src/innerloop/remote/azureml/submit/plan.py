@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +18,7 @@ from ....model.lint.finding import Finding, blocks_submission
 from ....model.paths import code_here, code_root
 from ....runner.started_run import new_id
 from ....util.errors import UsageError, UserError
+from ....util.late_patterns import late_pattern
 from ....workspace import loader
 from ....workspace.loader import WorkspaceFiles
 from ... import job_text, snapshot, submission_store
@@ -35,7 +35,7 @@ from .submission import (
 )
 
 # Source: Azure ML's published definition of a job's name.
-_JOB_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,254}")
+_JOB_NAME = late_pattern(r"[A-Za-z0-9][A-Za-z0-9_-]{0,254}")
 
 
 def plan(
