@@ -188,10 +188,11 @@ class _Making:
         creating, installing = _with_pip(self.environment, self.requirements, self.python)
         installing += ["--only-binary", ":all:"] if self.only_wheels else []
         if not self.with_pip:
-            base = [self.python, "-Im", "pip", "--python", str(python_of(self.environment))]
             made = process.run([*creating, "--without-pip"])
-            if made.ok and process.run([*base, "--version"]).ok:
-                self._install([*base, *installing[3:]], {})
+            if made.ok and (runner := _pip_runner(self.python)):
+                argv = [str(python_of(self.environment)), "-I", runner, *installing[3:]]
+                # So that it does not start itself again where the user's settings name a Python.
+                self._install(argv, {"_PIP_RUNNING_IN_SUBPROCESS": "1"})
                 return
             files.remove_tree(self.environment)
         self._run_or_fail(creating, {})
@@ -319,6 +320,16 @@ def _with_uv(
         [uv, "venv", *ours, "--no-python-downloads", "--python", python, str(environment)],
         [*install, "--python", str(python_of(environment)), *_files(requirements)],
     ]
+
+
+def _pip_runner(python: str) -> str:
+    """What runs an interpreter's pip in another one; "" if it has none, or one older than 22.3.
+
+    `pip --python` starts it, after a start of its own, which takes as long again.
+    """
+    done = process.run([python, "-Ic", "import pip; print(pip.__path__[0])"])
+    runner = os.path.join(done.out.strip(), "__pip-runner__.py")
+    return runner if done.ok and os.path.isfile(runner) else ""
 
 
 def _with_pip(environment: Path, requirements: Sequence[Path], python: str) -> list[list[str]]:
