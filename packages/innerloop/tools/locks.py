@@ -462,9 +462,14 @@ def _ask(
 
 def python_with(folder: Path, pip: str) -> str:
     """The Python of an environment in the folder, which is made and gets this pip: `pip==23.0.1`."""
-    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+    base = getattr(sys, "_base_executable", "") or sys.executable
     python = str(folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python"))
-    subprocess.run([python, "-m", "pip", "install", "--quiet", "--upgrade", pip], check=True)
+    subprocess.run([base, "-m", "venv", "--without-pip", str(folder)], check=True)
+    # The base's own pip, if it has one of 22.3 or newer: ensurepip takes longer than all the rest.
+    beside = [base, "-m", "pip", "--python", python]
+    if subprocess.run([*beside, "install", "--quiet", pip], capture_output=True).returncode:
+        subprocess.run([python, "-m", "ensurepip"], check=True, capture_output=True)
+        subprocess.run([python, "-m", "pip", "install", "--quiet", "--upgrade", pip], check=True)
     return python
 
 
