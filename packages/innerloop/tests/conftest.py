@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import gc
 import os
 import shutil
 import signal
@@ -21,7 +22,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests import fork_server, group_order
+from tests import fork_server, group_order, made_once
 from tests.support import (
     BUILDX,
     CI_TOOLS,
@@ -56,6 +57,10 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):  # the workers inherit the variable
+        shared = tempfile.mkdtemp(prefix="innerloop-shared-")
+        os.environ[made_once.SHARED] = shared
+        config.add_cleanup(lambda: shutil.rmtree(shared, ignore_errors=True))
     # xdist orders groups by the number of their tests; group_order does it by their time.
     config.option.loadscopereorder = False
     config.addinivalue_line("markers", "engine: starts a Docker engine of its own (root, dockerd)")
@@ -80,6 +85,15 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "stage(name): of a stage; only with `packages/innerloop/test --stage NAME`"
     )
+
+
+def pytest_collection_finish() -> None:
+    """Ten thousand tests stay to the end: the garbage collector need not look at them again and again.
+
+    What forks from a worker shares their memory, too.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -292,6 +306,8 @@ OF_THE_CALLER = (
     *("INNERLOOP_EXPERIMENT", "VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME"),
     *("CI", "TF_BUILD", "GITHUB_ACTIONS", "CODESPACES", "CODESPACE_NAME", "REMOTE_CONTAINERS"),
     *("NO_COLOR", "FORCE_COLOR", "BROWSER", "AZURE_TENANT_ID", "KUBECONFIG"),
+    # With it, the tool compiles the whole of each environment that it makes.
+    "PYTHONDONTWRITEBYTECODE",
 )
 
 
@@ -330,6 +346,8 @@ def _no_home_of_a_person() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def _tool(_no_home_of_a_person: None) -> Iterator[None]:
     """The tool's own environment is there, so that its first start is in no test's output."""
+    if sys.platform != "win32" and not os.environ.get("INNERLOOP_TEST_CACHE"):
+        made_once.share_environments(Path(os.environ["INNERLOOP_CACHE"]))
     done = subprocess.run([ROOT / "scripts" / "loop", "--version"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     if os.environ.get("COVERAGE_PROCESS_START"):

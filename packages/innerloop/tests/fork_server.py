@@ -56,9 +56,17 @@ class ForkServer:
         """
         return (
             launcher.resolve() == self.launcher
-            and all(env.get(name) == value for name, value in self._environ.items())
+            and self._starts_alike(env)
             and shutil.which("python3", path=env.get("PATH", "")) is not None
         )
+
+    def can_serve(self, env: Mapping[str, str]) -> bool:
+        """Whether it can run this source for a workspace with another launcher, or with none yet."""
+        own = os.environ["INNERLOOP_CACHE"]  # its own environment has to be the one in the cache
+        return self._starts_alike(env) and env.get("INNERLOOP_CACHE") == own
+
+    def _starts_alike(self, env: Mapping[str, str]) -> bool:
+        return all(env.get(name) == value for name, value in self._environ.items())
 
     def run(
         self, argv: Sequence[str], cwd: Path, env: Mapping[str, str], timeout: float

@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from innerloop.util.errors import UserError
 
 STEPS = {
@@ -76,10 +78,20 @@ def kill() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def copies(root: Path, folder: Path, most: int = 400) -> Iterator[Path]:
-    """Copies of a workspace, one for each step."""
-    for number in range(1, most):
+# A campaign at every step runs in the nightly tests; else it meets some that lie evenly.
+EVERY_STEP = pytest.mark.parametrize(
+    "every",
+    [pytest.param(False, id="sample"), pytest.param(True, id="all", marks=pytest.mark.nightly)],
+)
+ONE_OF = 3
+
+
+def copies(
+    root: Path, folder: Path, *, every: bool, first: int = 1, most: int = 400
+) -> Iterator[tuple[int, Path]]:
+    """The number of a step and a copy of a workspace, for each step from the first or one of ONE_OF."""
+    for number in range(1 if every else first, most, 1 if every else ONE_OF):
         copy = folder / str(number)
         shutil.copytree(root, copy, symlinks=True)
-        yield copy
+        yield number, copy
     raise AssertionError(f"more than {most} steps")

@@ -122,17 +122,26 @@ def _calls(tree: ast.Module) -> Iterator[tuple[str, str]]:
 def _opens_to_write(tree: ast.Module) -> Iterator[int]:
     """Lines with open(..., "w") and os.open(..., os.O_WRONLY), other than of the null device."""
     for node in ast.walk(tree):
-        if not isinstance(node, ast.Call) or "devnull" in ast.unparse(node):
+        if not isinstance(node, ast.Call) or _last_name(node.func) != "open":
+            continue
+        if "devnull" in ast.unparse(node):
             continue
         name = ast.unparse(node.func)
         words = [*node.args, *(keyword.value for keyword in node.keywords)]
         if name == "os.open":
             if re.search("O_(WRONLY|RDWR|CREAT|TRUNC|APPEND)", ast.unparse(node)):
                 yield node.lineno
-        elif name.split(".")[-1] == "open":
+        else:
             modes = [word.value for word in words if isinstance(word, ast.Constant)]
             if any(re.fullmatch("[rbt]*[wax+][rwbt+]*", str(mode)) for mode in modes):
                 yield node.lineno
+
+
+def _last_name(function: ast.expr) -> str:
+    """`open` of `path.open` and of `open`."""
+    if isinstance(function, ast.Attribute):
+        return function.attr
+    return function.id if isinstance(function, ast.Name) else ""
 
 
 def test_every_module_is_in_a_room() -> None:

@@ -54,8 +54,8 @@ class ToolVersion:
 
 def make(folder: Path, name: str, edits: Edits) -> ToolVersion:
     package = folder / name / "innerloop"
-    left_out = shutil.ignore_patterns("__pycache__", "templates")
-    shutil.copytree(SOURCE, package, ignore=left_out)
+    # With its bytecode, which Python takes where a file's time and size are those of the source.
+    shutil.copytree(SOURCE, package, ignore=shutil.ignore_patterns("templates"))
     (package / "templates").symlink_to(SOURCE / "templates")
     for path, pairs in {"__init__.py": [(__version__, name)], **edits}.items():
         text = (package / path).read_text(encoding="utf-8")

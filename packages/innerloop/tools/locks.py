@@ -126,12 +126,15 @@ class Entry:
         return not self.marker or _holds(self.marker, platform, "")
 
 
+_Code = Literal["not-locked", "version-refused", "extra-not-locked", "plain-not-locked"]
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """Why pip may install something else than the lock pins, or nothing; `line` is 1-based."""
 
     line: int
-    code: Literal["not-locked", "version-refused", "extra-not-locked", "plain-not-locked"]
+    code: _Code
     what: str
 
     def __str__(self) -> str:
@@ -147,11 +150,11 @@ class _Need:
 
     @property
     def name(self) -> str:
-        return canonicalize_name(self.requirement.name)
+        return _canonical(self.requirement.name)
 
     @property
     def extras(self) -> frozenset[str]:
-        return frozenset(canonicalize_name(extra) for extra in self.requirement.extras)
+        return frozenset(_canonical(extra) for extra in self.requirement.extras)
 
 
 def parse(text: str) -> tuple[Entry, ...]:
@@ -221,26 +224,29 @@ def problems(
 
 def _problem(need: _Need, entries: Sequence[Entry], platform: Platform) -> Problem | None:
     requirer = entries[need.index]
+    name, extras = need.name, need.extras
     locked = [
         (index, entry)
         for index, entry in enumerate(entries)
-        if entry.name == need.name and entry.applies(platform)
+        if entry.name == name and entry.applies(platform)
     ]
-    says = f"{requirer.release} requires {need.requirement}"
+
+    def problem(line: int, code: _Code, what: str) -> Problem:
+        return Problem(line, code, f"{requirer.release} requires {need.requirement}{what}")
+
     where = f"on Python {platform.python}, {platform.system} {platform.machine}"
     if not locked:
-        return Problem(requirer.first, "not-locked", f"{says}, which is not locked {where}")
+        return problem(requirer.first, "not-locked", f", which is not locked {where}")
     for _, entry in locked:
         if not need.requirement.specifier.contains(entry.version, prereleases=True):
-            what = f"{says}, and {entry.version} is locked {where}"
-            return Problem(requirer.first, "version-refused", what)
+            what = f", and {entry.version} is locked {where}"
+            return problem(requirer.first, "version-refused", what)
     first = locked[0][1].first
-    if need.extras and all(entry.extras != need.extras for _, entry in locked):
-        what = f"{says}: lock it as {_form(need.name, need.extras)}"
-        return Problem(first, "extra-not-locked", what)
-    if not need.extras and all(entry.extras and index > need.index for index, entry in locked):
-        what = f"{says}, and stands before {locked[0][1].form}: lock plain {need.name} as well"
-        return Problem(first, "plain-not-locked", what)
+    if extras and all(entry.extras != extras for _, entry in locked):
+        return problem(first, "extra-not-locked", f": lock it as {_form(name, extras)}")
+    if not extras and all(entry.extras and index > need.index for index, entry in locked):
+        what = f", and stands before {locked[0][1].form}: lock plain {name} as well"
+        return problem(first, "plain-not-locked", what)
     return None
 
 
@@ -325,10 +331,17 @@ def _needs(entries: Sequence[Entry], metadata: Metadata, platform: Platform) -> 
 
 
 def _required(text: str, platform: Platform, extras: Iterable[str]) -> bool:
-    marker = _requirement(text).marker
-    if marker is None:
-        return True
-    return any(_holds(str(marker), platform, extra) for extra in ("", *extras))
+    marker = _marker(text)
+    return not marker or any(_holds(marker, platform, extra) for extra in ("", *extras))
+
+
+@functools.cache
+def _marker(text: str) -> str:
+    """The marker of a requirement, "" if it has none."""
+    return str(_requirement(text).marker or "")
+
+
+_canonical = functools.cache(canonicalize_name)
 
 
 @functools.cache
@@ -462,9 +475,14 @@ def _ask(
 
 def python_with(folder: Path, pip: str) -> str:
     """The Python of an environment in the folder, which is made and gets this pip: `pip==23.0.1`."""
-    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+    base = getattr(sys, "_base_executable", "") or sys.executable
     python = str(folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python"))
-    subprocess.run([python, "-m", "pip", "install", "--quiet", "--upgrade", pip], check=True)
+    subprocess.run([base, "-m", "venv", "--without-pip", str(folder)], check=True)
+    # The base's own pip, if it has one of 22.3 or newer: ensurepip takes longer than all the rest.
+    beside = [base, "-m", "pip", "--python", python]
+    if subprocess.run([*beside, "install", "--quiet", pip], capture_output=True).returncode:
+        subprocess.run([python, "-m", "ensurepip"], check=True, capture_output=True)
+        subprocess.run([python, "-m", "pip", "install", "--quiet", "--upgrade", pip], check=True)
     return python
 
 

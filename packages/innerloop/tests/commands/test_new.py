@@ -10,7 +10,7 @@ import pytest
 
 from innerloop.scaffold import create
 from innerloop.workspace import loader
-from tests.steps import FEWER, copies, kill, stopped_at
+from tests.steps import EVERY_STEP, FEWER, copies, kill, stopped_at
 from tests.support import Workspace
 
 
@@ -103,12 +103,13 @@ def test_from_another_experiment(workspace: Workspace) -> None:
 
 @pytest.mark.skipif(os.name == "nt", reason="counts the steps in a forked process")
 @pytest.mark.parametrize("name", ["churn", "shop/churn"])
+@EVERY_STEP
 def test_killed_at_any_step_there_is_all_of_it_or_nothing(
-    workspace: Workspace, name: str, tmp_path: Path
+    workspace: Workspace, name: str, tmp_path: Path, every: bool
 ) -> None:
     workspace.add("tiny", "")
     ends = set()
-    for number, root in enumerate(copies(workspace.root, tmp_path / "copies"), 1):
+    for number, root in copies(workspace.root, tmp_path / "copies", every=every):
 
         def make(root: Path = root) -> None:
             create.create_experiment(loader.open_workspace(root), name, None)

@@ -18,7 +18,7 @@ from innerloop.sync import engine
 from innerloop.util import change_folder
 from innerloop.workspace import loader
 from tests.serving.tiny import add_server
-from tests.steps import FEWER, copies, kill, stopped_at
+from tests.steps import EVERY_STEP, FEWER, copies, kill, stopped_at
 from tests.support import Workspace, docker
 
 JOB = "experiment_name: old\ncommand: python train.py --epochs ${{inputs.epochs}}\ninputs: {epochs: 8}\n"
@@ -146,11 +146,12 @@ def test_another_experiments_link_into_it_follows(used: Workspace) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="counts the steps in a forked process")
+@EVERY_STEP
 def test_killed_at_any_step_the_next_sync_undoes_it_or_it_is_done(
-    used: Workspace, tmp_path: Path
+    used: Workspace, tmp_path: Path, every: bool
 ) -> None:
     ends = set()
-    for number, root in enumerate(copies(used.root, tmp_path / "copies"), 1):
+    for number, root in copies(used.root, tmp_path / "copies", every=every):
 
         def rename(root: Path = root) -> None:
             renaming.carry_out(loader.open_workspace(root), "old", "shop/fresh")
@@ -209,12 +210,13 @@ def test_remove_keeps_data_and_outputs_and_can_be_undone(used: Workspace) -> Non
 
 
 @pytest.mark.skipif(os.name == "nt", reason="counts the steps in a forked process")
+@EVERY_STEP
 def test_removal_killed_at_any_step_is_undone_or_done_without_a_conflict(
-    used: Workspace, tmp_path: Path
+    used: Workspace, tmp_path: Path, every: bool
 ) -> None:
     """What a person changed in the experiment's entries neither stays nor conflicts."""
     ends = set()
-    for number, root in enumerate(copies(used.root, tmp_path / "copies"), 1):
+    for number, root in copies(used.root, tmp_path / "copies", every=every):
 
         def remove(root: Path = root) -> None:
             workspace = loader.open_workspace(root)

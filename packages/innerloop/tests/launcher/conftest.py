@@ -10,7 +10,6 @@ import functools
 import os
 import re
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -18,7 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from innerloop.util import locked_environments, venvs
+from innerloop.util import locked_environments, pip, venvs
+from tests.made_once import made_once
 from tests.support import ROOT, Workspace
 
 PIN = ROOT / "scripts" / "loop-requirements.txt"
@@ -47,22 +47,24 @@ def built(package: Path, into: Path, python: Path | None = None, what: str = "bu
 
 
 @pytest.fixture(scope="session")
-def wheel(_tool: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return built(ROOT / "packages" / "innerloop", tmp_path_factory.mktemp("built") / "wheel")
+def wheel(_tool: None) -> Path:
+    folder = made_once("wheel", lambda new: built(ROOT / "packages" / "innerloop", new))
+    (made,) = folder.iterdir()
+    return made
 
 
 @pytest.fixture(scope="session")
 def dependencies(_tool: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the wheels of the pin, for this Python."""
-    folder = tmp_path_factory.mktemp("dependencies")
-    (folder / "pip").mkdir()
-    python = folder / "pip" / "bin" / "python"
-    subprocess.run([sys.executable, "-m", "venv", folder / "pip"], check=True)
-    options = ["--require-hashes", "--no-deps", "--requirement", str(PIN)]
-    argv = [str(python), "-m", "pip", "download", "-q", *options, "--dest", str(folder / "wheels")]
-    done = subprocess.run(argv, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return folder / "wheels"
+
+    def download(new: Path) -> None:
+        scratch = tmp_path_factory.mktemp("pip")
+        options = ["--require-hashes", "--no-deps", "--requirement", str(PIN), "--dest", str(new)]
+        argv = [*pip.command(venvs.base_python(), scratch), "download", "-q", *options]
+        done = subprocess.run(argv, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+
+    return made_once("dependencies", download)
 
 
 class Index(SimpleHTTPRequestHandler):

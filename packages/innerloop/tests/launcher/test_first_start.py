@@ -35,7 +35,7 @@ def python_of_version(minor: int) -> str | None:
     name = f"python3.{minor}"
     homes = Path(sys.base_prefix).parent.glob(f"3.{minor}.*")
     for path in (shutil.which(name), *(str(home / "bin" / name) for home in homes)):
-        argv = [path or name, "-c", "import venv, ensurepip"]
+        argv = [path or name, "-ISc", "import venv, ensurepip"]
         if path and subprocess.run(argv, capture_output=True).returncode == 0:
             return path
     return None

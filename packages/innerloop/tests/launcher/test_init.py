@@ -15,6 +15,7 @@ import pytest
 
 from innerloop.scaffold import init, tool_wheel, workspace_template
 from innerloop.scaffold.tool_wheel import Pin
+from innerloop.util import venvs
 from tests.launcher.conftest import ALONE
 from tests.support import ROOT, Workspace
 
@@ -97,7 +98,8 @@ def installed(index: str, tmp_path_factory: pytest.TempPathFactory) -> Installed
     environ = {k: v for k, v in os.environ.items() if not k.startswith(("PIP_", "UV_"))}
     environ |= {"PIP_CONFIG_FILE": os.devnull, "INNERLOOP_CACHE": str(folder / "cache")}
     made = Installed(folder, {**environ, "PIP_INDEX_URL": index})
-    subprocess.run([sys.executable, "-m", "venv", folder / "env"], check=True)
+    base = venvs.base_python()
+    venvs.ensure(folder / "env", [], python=base, purpose="it", say=print, owner=str(folder))
     done = made.run(made.python, "-m", "pip", "install", "-q", "--no-cache-dir", "innerloop")
     assert done.returncode == 0, done.stderr
     return made

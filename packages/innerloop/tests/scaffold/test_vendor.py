@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from innerloop.scaffold.vendor import Selection
 from innerloop.sync import engine
 from innerloop.util import process, undo_journal, wheels
 from innerloop.util.errors import UserError
+from innerloop.util.wheels import LockedPackage, Target, Wheel
 from tests.releases import index_over
 from tests.scaffold.wheels_on_disk import line, wheel
 
@@ -71,6 +73,31 @@ def team(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> _Team:
     return made
 
 
+@pytest.fixture
+def without_pip(team: _Team, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folder answers without pip, whose starts take most of the time of a test."""
+
+    def take(
+        _: object,
+        into: Path,
+        target: Target | None,
+        packages: Sequence[LockedPackage],
+        is_required: bool,
+    ) -> list[Wheel]:
+        into.mkdir()
+        for found in wheels.wheels_in(team.index):
+            fits = found.name.is_pure if target is None else found.name.fits(target)
+            if fits and any(found.is_of(package) for package in packages):
+                shutil.copy(team.index / found.name.file, into)
+        there = wheels.wheels_in(into)
+        if is_required and target and (missing := wheels.lacking(packages, there, target)):
+            raise vendor._unavailable("", target, missing)
+        return there
+
+    monkeypatch.setattr(vendor, "_pip", lambda _: ["pip"])
+    monkeypatch.setattr(vendor._Pip, "_download", take)
+
+
 def test_vendor_for_two_systems_takes_each_wheel_once(team: _Team) -> None:
     vendored = vendor.make(team.root, TWO)
     expected = sorted(path.name for path in (team.tool, team.old, *team.fast))
@@ -92,6 +119,7 @@ def test_vendor_asks_the_index_that_uv_alone_is_told(
     assert len(team.there()) == 4
 
 
+@pytest.mark.usefixtures("without_pip")
 def test_vendor_again_asks_no_index(team: _Team, monkeypatch: pytest.MonkeyPatch) -> None:
     vendor.make(team.root, TWO)
     before = team.tree()
@@ -101,6 +129,7 @@ def test_vendor_again_asks_no_index(team: _Team, monkeypatch: pytest.MonkeyPatch
     assert team.tree() == before
 
 
+@pytest.mark.usefixtures("without_pip")
 def test_vendor_for_one_python_leaves_out_what_its_marker_excludes(team: _Team) -> None:
     vendor.make(team.root, ONE)
     assert team.there() == [FAST.format(minor=12, tag=LINUX), PURE]
@@ -117,6 +146,7 @@ def test_vendor_prefers_a_pure_wheel_for_several_targets_only(team: _Team) -> No
     assert team.there() == [pure.name, PURE]
 
 
+@pytest.mark.usefixtures("without_pip")
 def test_vendor_of_the_tool_only_has_its_wheel_alone(team: _Team) -> None:
     vendor.make(team.root, TWO)
     vendored = vendor.make(team.root, Selection(TWO.platforms, TWO.pythons, (), tool_only=True))
@@ -125,6 +155,7 @@ def test_vendor_of_the_tool_only_has_its_wheel_alone(team: _Team) -> None:
     assert team.facts() == ["ok"]
 
 
+@pytest.mark.usefixtures("without_pip")
 def test_vendor_after_a_new_pin_replaces_what_is_pinned_no_more(team: _Team) -> None:
     vendor.make(team.root, ONE)
     own = wheel(team.root / wheels.WHEELS, "ours-1.0-py3-none-any.whl")
@@ -140,6 +171,7 @@ def test_vendor_after_a_new_pin_replaces_what_is_pinned_no_more(team: _Team) -> 
     )
 
 
+@pytest.mark.usefixtures("without_pip")
 def test_vendor_replaces_a_wheel_with_other_content(team: _Team) -> None:
     vendor.make(team.root, ONE)
     path = team.root / wheels.WHEELS / PURE
@@ -166,8 +198,10 @@ def _empty(team: _Team) -> None:
 
 @pytest.mark.parametrize("damage", [_tampered, _incomplete, _empty])
 def test_vendor_without_every_wheel_changes_nothing(
-    team: _Team, damage: Callable[[_Team], None]
+    team: _Team, damage: Callable[[_Team], None], request: pytest.FixtureRequest
 ) -> None:
+    if damage is not _tampered:  # by which pip's own refusal is proved
+        request.getfixturevalue("without_pip")
     vendor.make(team.root, Selection(("linux-x86_64",), ("3.12",), (), tool_only=True))
     (team.root / wheels.WHEELS / PURE).write_bytes(b"damaged")
     damage(team)
@@ -241,6 +275,7 @@ def test_vendor_through_a_link_that_leads_out_is_refused(team: _Team, tmp_path: 
     [("", False), ("*.whl\n", True), ("/.innerloop/*\n", True),
      ("/.innerloop/*\n!/.innerloop/wheels/\n", False)],
 )  # fmt: skip
+@pytest.mark.usefixtures("without_pip")
 def test_vendored_wheels_that_git_ignores_are_named(
     team: _Team, rules: str, expected: bool
 ) -> None:

@@ -128,7 +128,7 @@ def loop(root: Path, words: Sequence[str], monkeypatch: pytest.MonkeyPatch) -> i
 
 
 # Of this many cases one is tried by default; the nightly campaign tries all.
-ONE_OF = 4
+ONE_OF = 8
 
 
 def all_cases() -> Iterator[Any]:

@@ -33,6 +33,7 @@ from innerloop import __version__
 from innerloop.cli.main import main
 from innerloop.sync import engine
 from innerloop.util import change_folder
+from tests.steps import EVERY_STEP
 from tests.support import Workspace, make_workspace
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="counts the steps in a forked process")
@@ -289,12 +290,6 @@ def campaign(used: Workspace, folder: Path, words: tuple[str, ...]) -> Campaign:
     return Campaign(words, used.root, folder, *_WHOLE[key])
 
 
-EVERY_STEP = pytest.mark.parametrize(
-    "every",
-    [pytest.param(False, id="sample"), pytest.param(True, id="all", marks=pytest.mark.nightly)],
-)
-
-
 def sampled(steps: int, most: int, seed: str, every: bool = False) -> list[int]:
     """Step numbers: the first, and others drawn by a fixed seed; or `every` one."""
     if every or steps <= most:
@@ -311,7 +306,7 @@ def test_killed_command_is_undone_or_done_by_the_next_one(
     # Any command that changes the workspace may come next. Each changes nothing by itself here.
     following = itertools.cycle([("sync",), ("share", "--repair"), ("share", "nobody", "x.py")])
     ends = set()
-    for at in sampled(whole.steps, 10, name, every):
+    for at in sampled(whole.steps, 6, name, every):
         root = whole.copy()
         end = loop(root, whole.words, at, "kill")
         ends.add(end.code)
@@ -382,7 +377,7 @@ def test_init_that_ends_at_any_step_makes_the_workspace_or_leaves_nothing(
     assert end.code == 0, end.text
     whole = snapshot(root)
     assert "deep/ws/pyproject.toml" in whole
-    for at in sampled(end.steps, 5, f"init {kind}", every):
+    for at in sampled(end.steps, 3, f"init {kind}", every):
         shutil.rmtree(root)
         root.mkdir()
         ended = loop(root, words, at, kind)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from innerloop import __version__
+from tests import fork_server
 from tests.support import ROOT, Answer
 
 WHEEL = f"innerloop-{__version__}-py3-none-any.whl"
@@ -24,17 +25,24 @@ sys.exit(start(sys.argv[1:]))
 def loop(
     root: Path, *words: str, cwd: Path | None = None, env: Mapping[str, str] | None = None
 ) -> Answer:
-    """`scripts/loop WORDS` of the workspace, by the sources."""
-    source = str(ROOT / "packages/innerloop/src")
-    done = subprocess.run(
-        [sys.executable, "-c", START, source, str(root), *words],
-        cwd=cwd or (root if root.is_dir() else root.parent),
-        env={**os.environ, **(env or {})},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+    """`scripts/loop WORDS` of the workspace, by the sources; without a start where that is the same."""
+    folder = cwd or (root if root.is_dir() else root.parent)
+    variables = {**os.environ, **(env or {})}
+    server = fork_server.current
+    if server and server.can_serve(variables):
+        argv = [str(root / "scripts/loop"), *words]
+        done = server.run(argv, folder, variables, 300)
+    else:
+        source = str(ROOT / "packages/innerloop/src")
+        done = subprocess.run(
+            [sys.executable, "-c", START, source, str(root), *words],
+            cwd=folder,
+            env=variables,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
     return Answer(done.returncode, done.stdout, done.stderr)
 
 

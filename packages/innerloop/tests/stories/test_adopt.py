@@ -29,7 +29,7 @@ TASKS = '{\n  // theirs\n  "version": "2.0.0", "tasks": [{"label": "mine", "comm
 
 
 @pytest.fixture
-def plain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def plain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, _tool: None) -> Path:
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "gitconfig"))
     monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))

@@ -17,6 +17,7 @@ import pytest
 import yaml
 
 from innerloop.sync.render import vscode_tasks
+from tests import fork_server
 from tests.stories import made
 from tests.stories.made import git, init, tree
 from tests.support import ROOT, repository_files
@@ -32,7 +33,7 @@ OF_THE_TOOL = re.compile(
 
 
 @pytest.fixture
-def plain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def plain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, _tool: None) -> Path:
     """A folder in no repository, and git with no settings of a person."""
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "gitconfig"))
     monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
@@ -227,7 +228,8 @@ def test_init_through_a_folder_that_is_a_link(plain: Path) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="modes are those of POSIX")
-def test_init_obeys_the_umask(plain: Path) -> None:
+def test_init_obeys_the_umask(plain: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fork_server, "current", None)  # it has the umask of its own start
     before = os.umask(0o077)
     try:
         assert init(plain / "ws").code == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -38,10 +39,11 @@ def tools(cache: Path) -> dict[str, ToolVersion]:
     return made
 
 
-@pytest.fixture
-def team(tmp_path: Path, cache: Path, tools: dict[str, ToolVersion]) -> Workspace:
-    """A repository with two experiments, at the old version."""
-    workspace = versions.workspace_of(tmp_path / "team", cache)
+@pytest.fixture(scope="module")
+def team_as_made(
+    tmp_path_factory: pytest.TempPathFactory, cache: Path, tools: dict[str, ToolVersion]
+) -> Workspace:
+    workspace = versions.workspace_of(tmp_path_factory.mktemp("made") / "team", cache)
     tools["old"].choose(workspace)
     for name in ("first", "second"):
         workspace.add(name, TRAIN, job=JOB)
@@ -49,6 +51,17 @@ def team(tmp_path: Path, cache: Path, tools: dict[str, ToolVersion]) -> Workspac
     assert workspace.loop("sync").code == 0
     commit(workspace, "start")
     return workspace
+
+
+@pytest.fixture
+def team(team_as_made: Workspace, tmp_path: Path) -> Workspace:
+    """A repository with two experiments, at the old version."""
+    return copy_of(team_as_made, tmp_path / "team")
+
+
+def copy_of(workspace: Workspace, root: Path) -> Workspace:
+    shutil.copytree(workspace.root, root, symlinks=True)
+    return Workspace(root, dict(workspace.env))
 
 
 def upgrade(workspace: Workspace, version: ToolVersion) -> None:
@@ -212,9 +225,13 @@ OWN = {
 }
 
 
-@pytest.fixture
-def edited(team: Workspace, tools: dict[str, ToolVersion]) -> Workspace:
-    """Two branches that upgraded to different versions, each with edits of its own."""
+@pytest.fixture(scope="module")
+def edited_as_made(
+    team_as_made: Workspace,
+    tools: dict[str, ToolVersion],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Workspace:
+    team = copy_of(team_as_made, tmp_path_factory.mktemp("edited") / "team")
     for name, edits in OWN.items():
         branch(team, name, of="main")
         upgrade(team, tools[name])
@@ -225,6 +242,12 @@ def edited(team: Workspace, tools: dict[str, ToolVersion]) -> Workspace:
         assert team.loop("sync").out == "everything is up to date\n"
         commit(team, name)
     return team
+
+
+@pytest.fixture
+def edited(edited_as_made: Workspace, tmp_path: Path) -> Workspace:
+    """Two branches that upgraded to different versions, each with edits of its own."""
+    return copy_of(edited_as_made, tmp_path / "team")
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.stories.made import git, tree
+from tests.launcher.conftest import wheel
+from tests.stories.made import git, loop, tree
 from tests.support import Workspace
 
+__all__ = ["wheel"]  # a fixture
 pytestmark = [
     pytest.mark.network,
     pytest.mark.skipif(os.name == "nt", reason="the shell launcher"),
@@ -25,15 +27,19 @@ pytestmark = [
     ],
 )
 def test_colleague_with_a_cold_cache_has_all_that_was_begun(
-    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tests: tuple[str, ...]
+    workspace: Workspace,
+    wheel: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tests: tuple[str, ...],
 ) -> None:
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
     git(tmp_path, "init", "-q", "--bare", "origin.git")
     git(tmp_path, "clone", "-q", "origin.git", "hers ü")
-    hers = Workspace(tmp_path / "hers ü", {"INNERLOOP_CACHE": str(tmp_path / "her cache")})
-    made = workspace.loop("init", str(hers.root), "--github")
+    hers = Workspace(tmp_path / "hers ü")
+    made = workspace.loop("init", str(hers.root), "--github", "--wheel", str(wheel))
     assert made.code == 0 and "git ignores" not in made.err, made.err
-    assert hers.loop("new", "churn").code == 0
+    assert loop(hers.root, "new", "churn").code == 0  # her environment is there
     git(hers.root, "add", "--all")
     git(hers.root, "commit", "-qm", "Begin")
     git(hers.root, "push", "-q", "origin", "HEAD")

@@ -22,7 +22,7 @@ _OF_UV = {
 
 def command(python: str, scratch: Path) -> list[str]:
     """Starts the pip of an interpreter, or one in a new environment in `scratch` if it has none."""
-    if not process.run([python, "-Im", "pip", "--version"]).ok:  # an environment of uv, say
+    if not process.run([python, "-Ic", "import pip"]).ok:  # an environment of uv, say
         done = process.run([python, "-Im", "venv", str(scratch / "venv")])
         if not done.ok:
             raise UserError(

@@ -25,6 +25,13 @@ Say = Callable[[str], None]
 
 # A file in an environment with the root of its workspace, for `loop clean`.
 OWNER = "workspace"
+# What `pip --python` sets as it starts itself: no setting makes it start once more.
+_RUNNING = {"_PIP_RUNNING_IN_SUBPROCESS": "1"}
+# Prints the wheels that an interpreter's ensurepip installs; none where it has them elsewhere (Debian).
+_BUNDLED = (
+    "import ensurepip, pathlib\n"
+    "print(*pathlib.Path(ensurepip.__file__).parent.glob('_bundled/*.whl'), sep='\\n')"
+)
 # A download of so many bytes is named where there is no terminal.
 _LARGE = 100_000_000
 
@@ -179,21 +186,38 @@ class _Making:
         self._add_pip()
 
     def _add_pip(self) -> None:
-        if self.with_pip:
-            # Python's own copy of pip, from this disk: `uv venv --seed` fetches one without a hash.
+        """Python's own copy of pip, from this disk: `uv venv --seed` fetches one without a hash."""
+        if self.with_pip and not self._take_pip(_pip_runner(self.python)):
             process.run([str(python_of(self.environment)), "-Im", "ensurepip", "--default-pip"])
+
+    def _take_pip(self, runner: str) -> bool:
+        """Install what ensurepip would, by the pip of the base interpreter; whether that did it.
+
+        ensurepip takes some 8 s: it runs the pip that it installs out of its wheel, and compiles all of
+        it. Python compiles what is used of it.
+        """
+        if not runner:
+            return False
+        python = str(python_of(self.environment))
+        wheels = process.run([python, "-Ic", _BUNDLED]).out.splitlines()
+        argv = [python, "-I", runner, "install", "--no-index", "--no-deps", "--no-compile", *wheels]
+        # As for ensurepip, no settings of the user count, which may name another place.
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")}
+        own = {"PIP_CONFIG_FILE": os.devnull, "PIP_DISABLE_PIP_VERSION_CHECK": "1", **_RUNNING}
+        return bool(wheels) and process.run(argv, env={**kept, **own}).ok
 
     def _with_pip(self) -> None:
         """With the pip of the base interpreter if that can, else with one in the environment."""
         creating, installing = _with_pip(self.environment, self.requirements, self.python)
         installing += ["--only-binary", ":all:"] if self.only_wheels else []
-        if not self.with_pip:
-            base = [self.python, "-Im", "pip", "--python", str(python_of(self.environment))]
-            made = process.run([*creating, "--without-pip"])
-            if made.ok and process.run([*base, "--version"]).ok:
-                self._install([*base, *installing[3:]], {})
-                return
-            files.remove_tree(self.environment)
+        made = process.run([*creating, "--without-pip"])
+        runner = _pip_runner(self.python) if made.ok else ""
+        if runner and (not self.with_pip or self._take_pip(runner)):
+            if _names_packages(self.requirements):
+                argv = [str(python_of(self.environment)), "-I", runner, *installing[3:]]
+                self._install(argv, _RUNNING)
+            return
+        files.remove_tree(self.environment)
         self._run_or_fail(creating, {})
         self._install(installing, {})
 
@@ -319,6 +343,16 @@ def _with_uv(
         [uv, "venv", *ours, "--no-python-downloads", "--python", python, str(environment)],
         [*install, "--python", str(python_of(environment)), *_files(requirements)],
     ]
+
+
+def _pip_runner(python: str) -> str:
+    """What runs an interpreter's pip in another one; "" if it has none, or one older than 22.3.
+
+    `pip --python` starts it, after a start of its own, which takes as long again.
+    """
+    done = process.run([python, "-Ic", "import pip; print(pip.__path__[0])"])
+    runner = os.path.join(done.out.strip(), "__pip-runner__.py")
+    return runner if done.ok and os.path.isfile(runner) else ""
 
 
 def _with_pip(environment: Path, requirements: Sequence[Path], python: str) -> list[list[str]]:
