@@ -12,6 +12,7 @@ import pytest
 from tests import registry
 from tests.argo.api import READER, TOKEN, Api, Weather
 from tests.argo.controller import Controller
+from tests.small_image import small_tiny
 from tests.support import ROOT, TRACEBACK, Answer, Started, Workspace, docker, make_workspace
 
 
@@ -80,6 +81,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 def work(tmp_path: Path, images: str, _tool: None) -> Iterator[Workspace]:
     made = make_workspace(tmp_path / "work space")
+    made.dockerfile = small_tiny()
     made.write("pyproject.toml", f'[tool.innerloop]\nregistry = "{images}"\n')
     yield made
     made.clean()

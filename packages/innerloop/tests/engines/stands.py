@@ -19,10 +19,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tests.engine import dev
-from tests.engine.own_engine import BASE, own_engine
+from tests.engine.own_engine import own_engine
 from tests.engine.relay import Relay
 from tests.engines import ssh_server
 from tests.engines.temporary_user import TemporaryUser, temporary_user
+from tests.small_image import BASE
 from tests.support import CI_TOOLS, PYTEST, until
 
 # What each image of a stand is built on, without a network.
