@@ -230,8 +230,8 @@ def make_workspace(
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / "scripts", root / "scripts", ignore=ignored)
     if copy_source:
-        source = "packages/innerloop/src"
-        shutil.copytree(ROOT / source, root / source, ignore=shutil.ignore_patterns("__pycache__"))
+        source = "packages/innerloop/src"  # with its bytecode, which is that of any copy of it
+        shutil.copytree(ROOT / source, root / source)
     return workspace
 
 
