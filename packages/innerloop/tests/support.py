@@ -60,6 +60,7 @@ class Workspace:
 
     root: Path
     env: dict[str, str] = field(default_factory=dict)
+    dockerfile: str = TINY
 
     def write(self, path: str, text: str) -> Path:
         target = self.root / path
@@ -71,11 +72,14 @@ class Workspace:
         return (self.root / path).read_text(encoding="utf-8")
 
     def add(
-        self, name: str, train: str, *, job: str = "", dockerfile: str = TINY, toml: str = ""
+        self, name: str, train: str, *, job: str = "", dockerfile: str = "", toml: str = ""
     ) -> Path:
-        """An experiment: the text of its train.py, and keys added to its job file."""
+        """An experiment: the text of its train.py, and keys added to its job file.
+
+        Without a Dockerfile of its own, the workspace's.
+        """
         self.write(f"src/{name}/train.py", train)
-        self.write(f"src/{name}/environment/Dockerfile", dockerfile)
+        self.write(f"src/{name}/environment/Dockerfile", dockerfile or self.dockerfile)
         self.write(f"src/{name}/environment/requirements.txt", "")
         command = (
             "" if re.search(r"^command:", job, re.MULTILINE) else "command: python -u train.py\n"
@@ -226,8 +230,8 @@ def make_workspace(
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / "scripts", root / "scripts", ignore=ignored)
     if copy_source:
-        source = "packages/innerloop/src"
-        shutil.copytree(ROOT / source, root / source, ignore=shutil.ignore_patterns("__pycache__"))
+        source = "packages/innerloop/src"  # with its bytecode, which is that of any copy of it
+        shutil.copytree(ROOT / source, root / source)
     return workspace
 
 

@@ -290,13 +290,13 @@ def build(target: Path, source: str) -> None:
         )
     print("INFO:    Starting build...", file=sys.stderr, flush=True)
     if source.startswith("docker://"):
-        rootfs = base_of(source.removeprefix("docker://"))
+        rootfs = str(base_of(source.removeprefix("docker://")))
     elif source.startswith("docker-archive:"):
         loaded = docker("load", "--input", source.removeprefix("docker-archive:"))
-        rootfs = base_of(re.split(r"Loaded image(?: ID)?: ", loaded)[-1].strip())
+        rootfs = str(base_of(re.split(r"Loaded image(?: ID)?: ", loaded)[-1].strip()))
     else:
         rootfs = by_definition(Path(source).read_text(encoding="utf-8"))
-    target.write_text(json.dumps({"rootfs": str(rootfs)}), encoding="utf-8")
+    target.write_text(json.dumps({"rootfs": rootfs}), encoding="utf-8")
     print(f"INFO:    Build complete: {target}", file=sys.stderr, flush=True)
 
 
@@ -331,17 +331,22 @@ def base_of(image: str) -> Path:
     return folder
 
 
-def by_definition(text: str) -> Path:
+def by_definition(text: str) -> str:
+    """The folders of the last stage's files as overlayfs takes them, the uppermost first."""
+    if LIBC.unshare(_NEWNS) != 0:
+        fatal("Failed to create namespaces: needs root")
+    mount("--make-rprivate", "/")
     if re.search(r"\{\{\s*\w+\s*\}\}", text):
         fatal("build var in the definition file is not defined")
     stages: dict[str, Path] = {}
-    folder = Path()
+    rootfs = ""
     for part in re.split(r"(?mi)^(?=bootstrap:)", text):
         if part.strip():
             header, sections = sections_of(part)
             folder = stage(header, sections, stages)
             stages[header.get("stage", "")] = folder
-    return folder
+            rootfs = f"{folder.with_suffix('')}:{base_of(header['from'])}"
+    return rootfs
 
 
 def sections_of(part: str) -> tuple[dict[str, str], list[tuple[str, str]]]:
@@ -366,8 +371,7 @@ def sections_of(part: str) -> tuple[dict[str, str], list[tuple[str, str]]]:
 
 
 def stage(header: dict[str, str], sections: list[tuple[str, str]], above: dict[str, Path]) -> Path:
-    folder = STORE / f"build-{os.getpid()}-{len(above)}"
-    subprocess.run(["cp", "-a", base_of(header["from"]), folder], check=True)
+    folder = on_top_of(base_of(header["from"]), STORE / f"build-{os.getpid()}-{len(above)}")
     (folder / ".singularity.d/env/91-environment.sh").write_text("#!/bin/sh\n")
     for title, body in sections:
         if title.split()[0] == "files":
@@ -381,6 +385,20 @@ def stage(header: dict[str, str], sections: list[tuple[str, str]], above: dict[s
         post(folder)
         (folder / ".post.script").unlink()
     return folder
+
+
+def on_top_of(base: Path, layer: Path) -> Path:
+    """The files of a base with changes of their own, which go to the folder `layer`.
+
+    They are seen in the folder that is returned, by this program alone.
+    """
+    seen = Path(f"{layer}.seen")
+    work = Path(f"{layer}.work")
+    for folder in (layer, work, seen):
+        folder.mkdir()
+    layers = f"lowerdir={base},upperdir={layer},workdir={work}"
+    mount("-t", "overlay", "overlay", "-o", layers, str(seen))
+    return seen
 
 
 def copy(source: str, target: str, rootfs: Path, origin: Path | None) -> None:

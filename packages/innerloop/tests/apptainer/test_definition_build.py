@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from tests.apptainer.conftest import Machine
+from tests.small_image import small_tiny
 
 pytestmark = [pytest.mark.docker, pytest.mark.mounts]
 
@@ -180,7 +181,7 @@ def test_what_cannot_be_translated_is_refused_before_anything_is_built(machine: 
 
 
 def test_image_of_the_engine_is_handed_over_where_one_answers(machine: Machine) -> None:
-    dockerfile = "FROM python:3.11-slim-bookworm\nRUN echo a > /x\n"
+    dockerfile = f"{small_tiny()}RUN echo a > /x\n"
     machine.workspace.add("handed", "print(open('/x').read())", dockerfile=dockerfile)
     own = {"DOCKER_HOST": os.environ.get("DOCKER_HOST", "")}
     try:

@@ -12,23 +12,26 @@ import pytest
 from tests import registry
 from tests.argo.api import READER, TOKEN, Api, Weather
 from tests.argo.controller import Controller
+from tests.azure import warm_worker
+from tests.small_image import small_tiny
 from tests.support import ROOT, TRACEBACK, Answer, Started, Workspace, docker, make_workspace
 
 
 @dataclass(slots=True)
 class Cluster:
-    """`env` is what a program needs to meet this cluster and no other."""
+    """`env` is what a program needs to meet this cluster and no other; `warm`, to have its worker at once."""
 
     api: Api
     controller: Controller
     env: dict[str, str]
+    warm: dict[str, str]
     folder: Path
 
     def loop(
         self, workspace: Workspace, *words: str, env: Mapping[str, str] | None = None
     ) -> Answer:
         """`scripts/loop WORDS`. In no output of any test is a token, nor a traceback."""
-        answer = workspace.loop(*words, env={**self.env, **(env or {})}, timeout=120)
+        answer = workspace.loop(*words, env={**self.env, **self.warm, **(env or {})}, timeout=120)
         self.check(answer.out + answer.err)
         return answer
 
@@ -41,17 +44,21 @@ class Cluster:
 
 
 @pytest.fixture(scope="session")
-def _client(_tool: None) -> None:
+def _warm(_tool: None) -> Iterator[dict[str, str]]:
     """The Kubernetes client is set up here, so that its first use is in no test's output."""
-    code = "import sys; sys.path.insert(0, 'packages/innerloop/src'); from innerloop.util import locked_environments as b; b.ensure('kubernetes')"
+    code = "import sys; sys.path.insert(0, 'packages/innerloop/src'); from innerloop.util import locked_environments as b; print(b.ensure('kubernetes'))"
     done = subprocess.run(
         ["python3", "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=600
     )
     assert done.returncode == 0, done.stderr
+    environment = Path(done.stdout.splitlines()[-1])
+    source, worker = ROOT / "packages/innerloop/src", "innerloop.remote.argo.worker"
+    with warm_worker.started(environment, source, worker, {}) as warm:
+        yield warm
 
 
 @pytest.fixture
-def cluster(tmp_path: Path, _client: None) -> Iterator[Cluster]:
+def cluster(tmp_path: Path, _warm: dict[str, str]) -> Iterator[Cluster]:
     folder = tmp_path / "cluster"
     folder.mkdir()
     api = Api(folder)
@@ -61,7 +68,7 @@ def cluster(tmp_path: Path, _client: None) -> Iterator[Cluster]:
         "INNERLOOP_PAUSE": "0.05",
         "INNERLOOP_PATIENCE": "60",
     }
-    yield Cluster(api, controller, env, folder)
+    yield Cluster(api, controller, env, _warm, folder)
     api.weather = Weather()
     controller.close()
     api.close()
@@ -80,6 +87,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 def work(tmp_path: Path, images: str, _tool: None) -> Iterator[Workspace]:
     made = make_workspace(tmp_path / "work space")
+    made.dockerfile = small_tiny()
     made.write("pyproject.toml", f'[tool.innerloop]\nregistry = "{images}"\n')
     yield made
     made.clean()

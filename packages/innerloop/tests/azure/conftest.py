@@ -107,7 +107,8 @@ def _cloud(tmp_path_factory: pytest.TempPathFactory, _tool: None) -> Iterator[Cl
         "INNERLOOP_PATIENCE": "60",
     }
     environment = Path(done.stdout.splitlines()[-1])
-    with warm_worker.started(environment, ROOT / "packages/innerloop/src", env) as warm:
+    source, worker = ROOT / "packages/innerloop/src", "innerloop.remote.azureml.worker"
+    with warm_worker.started(environment, source, worker, env) as warm:
         yield Cloud(azure, proxy, env, warm)
     proxy.close()
     store.close()

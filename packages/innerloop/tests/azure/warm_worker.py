@@ -1,4 +1,4 @@
-"""Workers of Azure without the import of Azure's client: forks of a process that has it.
+"""Workers without the import of their service's client: forks of a process that has it.
 
 The import takes as long as ten answers of the stand-in, and each command of the tool starts a worker.
 In the environment of the worker `bin/python` becomes a program that asks the server for a fork with its
@@ -30,14 +30,13 @@ WARM = "INNERLOOP_TESTS_WARM_WORKER"
 START = ["-I", "-X", "utf8", "-c"]
 ITSELF = "python-itself"
 NUMBERS = itertools.count()
-WORKER = "innerloop.remote.azureml.worker"
 # Names of all modules of others that a worker imports, in their order.
-LIST = f"""
+LIST = """
 import sys; sys.path.insert(0, sys.argv[1])
 import importlib, pkgutil
-import {WORKER} as worker
+worker = importlib.import_module(sys.argv[2])
 for module in pkgutil.iter_modules(worker.__path__):
-    importlib.import_module("{WORKER}." + module.name)
+    importlib.import_module(f"{sys.argv[2]}.{module.name}")
 print(*(name for name in sys.modules if name.partition(".")[0] not in ("innerloop", "__main__")))
 """
 # The whole of `bin/python`.
@@ -62,14 +61,19 @@ os._exit(struct.unpack("i", code)[0] if code else 70)
 
 
 @contextlib.contextmanager
-def started(environment: Path, source: Path, env: Mapping[str, str]) -> Iterator[dict[str, str]]:
-    """The variables with which a command gets its worker from here, where processes can be forked."""
+def started(
+    environment: Path, source: Path, worker: str, env: Mapping[str, str]
+) -> Iterator[dict[str, str]]:
+    """The variables with which a command gets its worker from here, where processes can be forked.
+
+    `worker` is the package of that worker, below `source`.
+    """
     if sys.platform != "linux":
         yield {}
         return
     python = environment / "bin" / "python"
     itself = python.with_name(ITSELF)
-    if not itself.is_symlink():
+    with contextlib.suppress(FileExistsError):  # other workers of the tests have the same environment
         itself.symlink_to(python.resolve())
         client = python.with_name("python-of-the-tests")
         client.write_text(CLIENT.format(python=python.resolve()))
@@ -77,7 +81,7 @@ def started(environment: Path, source: Path, env: Mapping[str, str]) -> Iterator
         client.replace(python)
     # Several folders of tests have one each.
     path = environment / f"warm-{os.getpid()}-{next(NUMBERS)}"
-    argv = [str(itself), *START[:-1], __file__, str(path), str(source)]
+    argv = [str(itself), *START[:-1], __file__, str(path), str(source), worker]
     variables = {**os.environ, **env}
     child = subprocess.Popen(argv, env=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:
@@ -89,10 +93,10 @@ def started(environment: Path, source: Path, env: Mapping[str, str]) -> Iterator
         path.unlink(missing_ok=True)
 
 
-def serve(path: str, source: str) -> None:
+def serve(path: str, source: str, worker: str) -> None:
     """Until it is killed."""
     listed = subprocess.run(
-        [sys.executable, *START, LIST, source], stdout=subprocess.PIPE, text=True, check=True
+        [sys.executable, *START, LIST, source, worker], stdout=subprocess.PIPE, text=True, check=True
     )
     for name in listed.stdout.split():
         with contextlib.suppress(ImportError):

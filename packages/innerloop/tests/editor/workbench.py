@@ -30,6 +30,7 @@ from tools import vsix
 SETTINGS: dict[str, object] = {
     "chat.disableAIFeatures": True,
     "editor.accessibilitySupport": "off",
+    "editor.cursorBlinking": "solid",
     "editor.minimap.enabled": False,
     "extensions.autoCheckUpdates": False,
     "extensions.autoUpdate": False,
@@ -83,13 +84,18 @@ T = TypeVar("T")
 def wait_for(
     what: str, look: Callable[[], T | None], seconds: float = PATIENCE, pause: float = 0.05
 ) -> T:
-    """What `look` finds, as soon as it finds something; it is asked again after each pause."""
+    """What `look` finds, as soon as it finds something; it is asked again after each pause.
+
+    A pause grows to five times the first: to look costs the window, too, which is at work.
+    """
     end = time.monotonic() + seconds
+    longest = 5 * pause
     while True:
         if found := look():
             return found
         assert time.monotonic() < end, f"{what}: not within {seconds:g} s"
         time.sleep(pause)
+        pause = min(1.3 * pause, longest)
 
 
 def program() -> tuple[str, str]:

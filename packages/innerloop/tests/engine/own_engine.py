@@ -17,9 +17,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.small_image import BASE, small_image
 from tests.support import until
-
-BASE = "python:3.11-slim-bookworm"
 
 # What the NVIDIA Container Toolkit installs, but for the GPU: a runtime that is runc, and the hook
 # that Docker runs for `--gpus`, which writes down that it was called.
@@ -124,7 +123,8 @@ def own_engine(
 
 
 def _load_base(engine: OwnEngine) -> None:
-    save = subprocess.Popen(["docker", "save", BASE], stdout=subprocess.PIPE)
+    """The small image, under the name of the base image."""
+    save = subprocess.Popen(["docker", "save", small_image()], stdout=subprocess.PIPE)
     subprocess.run(
         ["docker", "load", "-q"],
         stdin=save.stdout,
@@ -133,3 +133,4 @@ def _load_base(engine: OwnEngine) -> None:
         capture_output=True,
     )
     save.wait()
+    engine.docker("tag", small_image(), BASE)

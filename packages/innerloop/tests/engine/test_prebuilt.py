@@ -18,12 +18,13 @@ from innerloop.sync.render.devcontainer_json import EXTENSION
 from innerloop.sync.render.settings_json import JOB_SCHEMA
 from innerloop.util.network import AUTHORITIES
 from tests.registry import running
+from tests.small_image import small_image
 from tests.support import BUILDKIT, ROOT, Workspace, docker, make_workspace
 
 pytestmark = [pytest.mark.docker, pytest.mark.registry]
 
 STAGES = """
-FROM python:3.11-slim-bookworm AS base
+FROM IMAGE AS base
 RUN head -c 9 /dev/urandom | base64 > /made-once # NONCE
 FROM base AS dev
 COPY tools.txt /tools.txt
@@ -48,7 +49,7 @@ def clone(root: Path, registry: str, nonce: str) -> Workspace:
     made = make_workspace(root / "work")
     made.write("pyproject.toml", f'[tool.innerloop]\nregistry = "{registry}"\n')
     # A step that no other test has: what the builder keeps of it can be told from the rest.
-    stages = STAGES.replace("NONCE", nonce)
+    stages = STAGES.replace("NONCE", nonce).replace("IMAGE", small_image())
     made.add("line", "print(open('/made-once').read())", dockerfile=stages)
     made.write("src/line/environment/tools.txt", "one\n")
     return made

@@ -14,9 +14,9 @@ from typing import Any
 from innerloop.docker.docker_cli import dev_container_id
 from tests.editor.dap import Machine
 from tests.editor.f5 import own_port, press_f5, seen
-from tests.engine.own_engine import BASE
 from tests.engines.stands import IMAGE, Stand
 from tests.serving import tiny
+from tests.small_image import BASE
 from tests.support import Answer, Started, Workspace, free_port, make_workspace, until
 
 NAME = "line"

@@ -19,35 +19,20 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tests.engine import dev
-from tests.engine.own_engine import BASE, own_engine
+from tests.engine.own_engine import own_engine
 from tests.engine.relay import Relay
 from tests.engines import ssh_server
 from tests.engines.temporary_user import TemporaryUser, temporary_user
+from tests.jupyterlab_stand_in import JUPYTERLAB
+from tests.small_image import BASE, small_image
 from tests.support import CI_TOOLS, PYTEST, until
 
 # What each image of a stand is built on, without a network.
 IMAGE = "innerloop-stand:1"
-# JupyterLab has a hundred packages. What `loop` needs of it: a module that serves with the token.
-JUPYTERLAB = """import os
-import sys
-from http.server import BaseHTTPRequestHandler, HTTPServer
-
-options = dict(word[2:].split("=", 1) for word in sys.argv[1:] if "=" in word)
-
-
-class Handler(BaseHTTPRequestHandler):
-    def do_GET(self):
-        known = self.headers["Authorization"] == "token " + os.environ["JUPYTER_TOKEN"]
-        self.send_response(200 if known else 403)
-        self.end_headers()
-        self.wfile.write(b"a stand-in of JupyterLab")
-
-
-HTTPServer((options["ip"], int(options["port"])), Handler).serve_forever()
-"""
 # Engines without native diffs look at every file of the image at each step of a build.
-NEEDLESS = "/usr/share/doc /usr/share/man /usr/share/locale /usr/share/zoneinfo /var/lib/apt/lists"
-DOCKERFILE = f"""FROM {BASE}
+NEEDLESS = "/usr/share/python-wheels"
+DOCKERFILE = f"""ARG BASE
+FROM $BASE
 COPY requirements.txt jupyterlab.py /opt/stand/
 RUN python -m pip install -q --no-cache-dir --require-hashes -r /opt/stand/requirements.txt \\
  && cp /opt/stand/jupyterlab.py "$(python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" \\
@@ -290,7 +275,8 @@ def base_archive() -> Path:
         ):
             (context / file).write_text(content)
         part = path.with_suffix(f".{os.getpid()}")
-        _docker_prints("build", "-q", "-t", IMAGE, str(context))
+        base_image = f"BASE={small_image(with_pip=True)}"
+        _docker_prints("build", "-q", "-t", IMAGE, "--build-arg", base_image, str(context))
         _flatten(IMAGE)
         _docker_prints("save", "-o", str(part), IMAGE)
         _docker_prints("rmi", IMAGE)

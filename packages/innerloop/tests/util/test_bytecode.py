@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from innerloop.util import bytecode
+from innerloop.util import bytecode, venvs
 
 PLACE = "Lib/site-packages" if os.name == "nt" else "lib/python3.11/site-packages"
 TEXT = "def where():\n    return where.__code__.co_filename\n"
@@ -137,3 +137,25 @@ def test_compile_all_compiles_what_is_missing_and_no_more(tmp_path: Path, donor:
     after = {path: identity(path) for path in site.rglob("*.pyc")}
     assert [path.name.partition(".")[0] for path in after if path not in before] == ["more"]
     assert {path: after[path] for path in before} == before
+
+
+@pytest.mark.parametrize(("isolated", "compiles"), [(False, True), (True, False)])
+def test_ensure_where_python_must_not_write_compiles_for_programs_that_heed_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, isolated: bool, compiles: bool
+) -> None:
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    seen: list[Path] = []
+    monkeypatch.setattr(
+        bytecode, "compile_all", lambda environment, python: seen.append(environment)
+    )
+    step = (sys.executable, "-c", "import os, sys; os.mkdir(sys.argv[1])", str(tmp_path / "made"))
+    venvs.ensure(
+        tmp_path / "made",
+        [],
+        python=sys.executable,
+        purpose="x",
+        say=print,
+        isolated=isolated,
+        installer=venvs.OwnInstaller((step,), tmp_path),
+    )
+    assert seen == ([tmp_path / "made"] if compiles else [])

@@ -18,6 +18,8 @@ from .network import Network
 
 PACKAGE = Path(__file__).resolve().parent.parent
 UV = "uv"
+# A user's program imports the debugger; black reads a folder's settings without `-I`.
+_NOT_ISOLATED = ("debugger", "format")
 
 
 def ensure(group: str) -> Path:
@@ -50,6 +52,7 @@ def ensure(group: str) -> Path:
         # Where the wheels lie in the workspace, nothing is fetched to install them.
         uv=None if group == UV else uv_if_there if (root / wheels.WHEELS).is_dir() else uv_or_pip,
         only_wheels=group == UV,  # its source is a long compilation
+        isolated=group not in _NOT_ISOLATED,
     )
 
 

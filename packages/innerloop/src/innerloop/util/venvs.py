@@ -83,6 +83,7 @@ def ensure(
     wheels: Path | None = None,
     uv: Callable[[], str] | None = None,
     only_wheels: bool = False,
+    isolated: bool = False,
     installer: OwnInstaller | None = None,
 ) -> Path:
     """Make the environment from requirements files, unless it is ready, and return it.
@@ -91,9 +92,10 @@ def ensure(
     every requirement has hashes; `reach`: the network settings (None: those of this machine);
     `owner`: the root of the workspace it is made for, whose programs may call pip; `wheels`: a folder
     to look in first, so that an index is asked only for what it lacks; `uv` returns the path of uv or
-    "", without it pip installs; `only_wheels`: nothing is built from its source; `installer`: makes it
-    instead of pip or uv, and there are no requirements then. Of two callers at once, one waits.
-    UserError if it cannot be made, with the end of the installer's output.
+    "", without it pip installs; `only_wheels`: nothing is built from its source; `isolated`: its
+    programs are started with `python -I`, which writes bytecode whatever PYTHONDONTWRITEBYTECODE says;
+    `installer`: makes it instead of pip or uv, and there are no requirements then. Of two callers at
+    once, one waits. UserError if it cannot be made, with the end of the installer's output.
     """
     if is_ready(environment):
         return environment
@@ -114,6 +116,7 @@ def ensure(
                 hashed=hashed,
                 with_pip=bool(owner),
                 only_wheels=only_wheels,
+                isolated=isolated,
                 wheels=wheels if wheels is not None and wheels.is_dir() else None,
             )
             making.make(program, installer)
@@ -141,6 +144,7 @@ class _Making:
     hashed: bool
     with_pip: bool
     only_wheels: bool
+    isolated: bool
     wheels: Path | None
 
     def make(self, uv: str, installer: OwnInstaller | None) -> None:
@@ -172,7 +176,7 @@ class _Making:
         from . import bytecode  # here: most commands make no environment
 
         bytecode.adopt(self.environment)
-        if os.environ.get("PYTHONDONTWRITEBYTECODE"):
+        if os.environ.get("PYTHONDONTWRITEBYTECODE") and not self.isolated:
             bytecode.compile_all(self.environment, str(python_of(self.environment)))
 
     def _with_own(self, installer: OwnInstaller) -> None:
