@@ -217,13 +217,13 @@ class _Making:
         made = process.run([*creating, "--without-pip"])
         runner = _pip_runner(self.python) if made.ok else ""
         if runner and (not self.with_pip or self._take_pip(runner)):
-            if _names_packages(self.requirements):
-                argv = [str(python_of(self.environment)), "-I", runner, *installing[3:]]
-                self._install(argv, _RUNNING)
-            return
-        files.remove_tree(self.environment)
-        self._run_or_fail(creating, {})
-        self._install(installing, {})
+            argv, told = [str(python_of(self.environment)), "-I", runner, *installing[3:]], _RUNNING
+        else:
+            files.remove_tree(self.environment)
+            self._run_or_fail(creating, {})
+            argv, told = installing, {}
+        if _names_packages(self.requirements):
+            self._install(argv, told)
 
     def _with_uv(self, uv: str) -> bool:
         """Whether uv made it. UserError for a failure that would be pip's too."""
