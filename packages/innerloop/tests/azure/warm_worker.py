@@ -73,7 +73,9 @@ def started(
         return
     python = environment / "bin" / "python"
     itself = python.with_name(ITSELF)
-    with contextlib.suppress(FileExistsError):  # other workers of the tests have the same environment
+    with contextlib.suppress(
+        FileExistsError
+    ):  # other workers of the tests have the same environment
         itself.symlink_to(python.resolve())
         client = python.with_name("python-of-the-tests")
         client.write_text(CLIENT.format(python=python.resolve()))
@@ -96,7 +98,10 @@ def started(
 def serve(path: str, source: str, worker: str) -> None:
     """Until it is killed."""
     listed = subprocess.run(
-        [sys.executable, *START, LIST, source, worker], stdout=subprocess.PIPE, text=True, check=True
+        [sys.executable, *START, LIST, source, worker],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
     )
     for name in listed.stdout.split():
         with contextlib.suppress(ImportError):

@@ -5,7 +5,6 @@ Once for all tests that use what came of it, since PyTorch's image takes minutes
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.azure.conftest import _cloud, cloud  # noqa: F401
-from tests.support import Answer, Workspace, clone
+from tests.support import Answer, Workspace, clone, remove_behind
 
 
 @dataclass
@@ -37,4 +36,4 @@ def trained(_tool: None) -> Iterator[Trained]:
     made = Trained(clone(folder / "fresh clone"))
     yield made
     made.workspace.clean()
-    shutil.rmtree(folder, ignore_errors=True)
+    remove_behind(folder)

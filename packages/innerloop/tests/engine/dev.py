@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from innerloop.docker.docker_cli import dev_container_id
-from tests.support import Answer, Workspace, docker, make_workspace
+from tests.support import Answer, Workspace, docker, make_workspace, remove_behind
 
 SOCKET = Path("/var/run/docker.sock")
 
@@ -93,7 +93,7 @@ def person(uid: int) -> Iterator[Workspace]:
     }
     yield workspace
     clean(workspace)
-    shutil.rmtree(home)
+    remove_behind(home)
 
 
 def give(workspace: Workspace, uid: int) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.small_image import BASE, small_image
-from tests.support import until
+from tests.support import remove_behind, until
 
 # What the NVIDIA Container Toolkit installs, but for the GPU: a runtime that is runc, and the hook
 # that Docker runs for `--gpus`, which writes down that it was called.
@@ -119,7 +118,7 @@ def own_engine(
     finally:
         engine.clean()
         engine.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+        remove_behind(folder)
 
 
 def _load_base(engine: OwnEngine) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.engine.conftest import Trained
-from tests.support import ROOT, Workspace, clone, docker
+from tests.support import ROOT, Workspace, clone, docker, remove_behind
 
 NAME = "digit_recognition"
 SECOND = "digit_recognition_svm"
@@ -35,7 +34,7 @@ def cloned() -> Iterator[Workspace]:
     made = clone(folder / "fresh clone")
     yield made
     made.clean()
-    shutil.rmtree(folder, ignore_errors=True)
+    remove_behind(folder)
 
 
 def check_outputs(workspace: Workspace, epochs: int) -> dict[str, Any]:
@@ -76,7 +75,7 @@ def test_two_epochs_without_an_engine(cloned: Workspace, tmp_path: Path) -> None
     finally:
         # 5 GB that no other test uses.
         for folder in Path(os.environ["INNERLOOP_CACHE"]).glob(f"envs/{NAME}-*"):
-            shutil.rmtree(folder, ignore_errors=True)
+            remove_behind(folder)
 
 
 def check_pipeline(workspace: Workspace, env: dict[str, str]) -> None:

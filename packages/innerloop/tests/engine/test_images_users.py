@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support import Answer, Workspace, make_workspace
+from tests.support import Answer, Workspace, make_workspace, remove_behind
 
 pytestmark = [pytest.mark.docker, pytest.mark.person]
 
@@ -36,7 +35,7 @@ def cache() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="innerloop-cache-"))
     os.chown(folder, PERSON, PERSON)
     yield folder
-    shutil.rmtree(folder)
+    remove_behind(folder)
 
 
 @pytest.fixture
@@ -49,7 +48,7 @@ def theirs(cache: Path) -> Iterator[Workspace]:
     made.add("tiny", WHO)
     yield made
     made.clean()
-    shutil.rmtree(home)
+    remove_behind(home)
 
 
 def loop(theirs: Workspace, *words: str, groups: str = "") -> Answer:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import Workspace, make_workspace
+from tests.support import Workspace, make_workspace, remove_behind
 
 pytestmark = [pytest.mark.docker, pytest.mark.person]
 
@@ -33,7 +32,7 @@ def cache() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="innerloop-cache-"))
     os.chown(folder, PERSON, PERSON)
     yield folder
-    shutil.rmtree(folder)
+    remove_behind(folder)
 
 
 @pytest.fixture
@@ -52,7 +51,7 @@ def theirs(cache: Path) -> Iterator[Workspace]:
         os.chown(path, PERSON, PERSON, follow_symlinks=False)
     yield made
     made.clean()
-    shutil.rmtree(home)
+    remove_behind(home)
 
 
 def test_outputs_are_the_persons(theirs: Workspace) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ import pytest
 
 from innerloop.sync.render.devcontainer_json import EXTENSION
 from innerloop.sync.render.settings_json import JOB_SCHEMA
-from tests.support import ROOT, Answer, Workspace, docker, make_workspace
+from tests.support import ROOT, Answer, Workspace, docker, make_workspace, remove_behind
 
 pytestmark = [pytest.mark.docker, pytest.mark.devcontainer, pytest.mark.person]
 
@@ -81,7 +80,7 @@ def opened(request: pytest.FixtureRequest, _tool: None) -> Iterator[Opened]:
             docker("rmi", tag, tag.replace("-uid:", ":"))
         docker("volume", "rm", *volumes)
         made.clean()
-        shutil.rmtree(folder)
+        remove_behind(folder)
 
 
 def test_vs_code_finds_the_extension_there(opened: Opened) -> None:

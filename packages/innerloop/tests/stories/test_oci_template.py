@@ -11,7 +11,6 @@ import ipaddress
 import json
 import os
 import shlex
-import shutil
 import subprocess
 import tempfile
 import threading
@@ -26,7 +25,7 @@ from innerloop import __version__
 from innerloop.util.jsonc import parse
 from tests.launcher.conftest import Index, dependencies, wheel
 from tests.registry import running
-from tests.support import ROOT, Answer, docker
+from tests.support import ROOT, Answer, docker, remove_behind
 
 __all__ = ["dependencies", "wheel"]  # fixtures
 TEMPLATE = ROOT / "packages/innerloop/oci-template/src/innerloop"
@@ -114,7 +113,7 @@ def person(index: Mapping[str, str]) -> Iterator[_Person]:
     parent.chmod(0o755)
     (parent / "my work").mkdir()
     yield _Person(parent / "my work", index)
-    shutil.rmtree(parent)
+    remove_behind(parent)
 
 
 @pytest.mark.docker
