@@ -93,7 +93,10 @@ def freeze(index: FrozenIndex, path: Path, target: Path) -> Path:
 
 @pytest.mark.parametrize(
     ("pip", "path"),
-    rows([(path,) for path in DISTINCT], lambda pip, number, _: number % (2 if pip == OLD else 8) == 0),
+    rows(
+        [(path,) for path in DISTINCT],
+        lambda pip, number, _: number % (2 if pip == OLD else 8) == 0,
+    ),
     ids=name_of,
 )
 def test_lock_with_newer_releases_on_the_index_resolves(
