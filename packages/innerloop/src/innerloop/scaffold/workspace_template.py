@@ -18,8 +18,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass  # hatch_build.py runs this file alone
 from pathlib import Path
 
-from ..util.late_patterns import late_pattern
-
 PACKAGE = Path(__file__).resolve().parent.parent
 FOLDER = "templates/workspace"
 DATA = "templates/workspace.json"
@@ -55,8 +53,8 @@ _README = "templates/workspace-readme.md"
 # What a workspace with an orchestrator has of the template.
 ORCHESTRATION = "orchestration/"
 PYPROJECT = "pyproject.toml"
-_TITLE = late_pattern(r"(?m)\A# The settings of the workspace .*$")
-_ORCHESTRATORS = late_pattern(r"(?m)^orchestrators = \[.*\]$")
+_TITLE = re.compile(r"(?m)\A# The settings of the workspace .*$")
+_ORCHESTRATORS = re.compile(r"(?m)^orchestrators = \[.*\]$")
 # What a run leaves behind, where there is no git to ask.
 RUN_LEFTOVERS = {
     *("__pycache__", "outputs", "logs", "mlruns", ".venv", ".ipynb_checkpoints", ".azureml"),
