@@ -20,6 +20,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
+from tests.support import patience
+
 Json = dict[str, Any]
 Breakpoints = Mapping[Path, Sequence[int]]
 
@@ -369,7 +371,7 @@ class Editor:
     def exit_code(self, seconds: float = 30) -> int:
         """The task's own, once it has ended."""
         assert self.process is not None
-        end = time.monotonic() + seconds
+        end = time.monotonic() + patience(seconds)
         while self.process.poll() is None:
             assert time.monotonic() < end, f"still running after {seconds} s: {self.text}"
             time.sleep(0.05)

@@ -18,7 +18,7 @@ import pytest
 
 from tests.editor.dap import Connected, Editor
 from tests.editor.f5 import JOB, open_file_port, own_port, press_f5, problem, seen, started
-from tests.support import Workspace
+from tests.support import Workspace, patience
 
 TRAIN = """import os
 import sys
@@ -312,7 +312,8 @@ LOOPS = "while test -e again; do python train.py 2; done"
 
 
 def wait_until(condition: Callable[[], bool], editor: Editor) -> None:
-    end = time.monotonic() + 60
+    # A process that starts just as the editor leaves is waited for by debugpy, for 60 s.
+    end = time.monotonic() + patience(120)
     while not condition():
         assert time.monotonic() < end, editor.text
         time.sleep(0.05)
