@@ -180,9 +180,8 @@ image_or_stand_in() {
     folder=$(mktemp -d)
     debootstrap --variant=minbase --include=python3,python3-venv,python3-pip,ca-certificates,git \
         "$2" "$folder" || { tail -n 40 "$folder/debootstrap/debootstrap.log"; return 1; }
-    # As in the images of the registry there are no documents: tests save, push and unpack images.
     rm -rf "$folder"/usr/lib/python3*/EXTERNALLY-MANAGED "$folder"/var/cache/apt/archives/*.deb \
-        "$folder"/var/lib/apt/lists/* "$folder"/usr/share/{doc,man,locale,info,lintian}
+        "$folder"/var/lib/apt/lists/*
     ln -sf python3 "$folder/usr/bin/python"
     local changes=(--change 'ENV PATH=/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin' --change 'CMD ["python3"]')
     # Where this machine trusts an authority of its own, builds and runs have to trust it as well.
