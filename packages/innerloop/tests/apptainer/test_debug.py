@@ -8,7 +8,7 @@ import socket
 import pytest
 
 from tests.apptainer.conftest import Machine
-from tests.editor.dap import Connected, Json
+from tests.editor.dap import Session, attached, next_process
 
 pytestmark = [pytest.mark.docker, pytest.mark.mounts]
 
@@ -26,19 +26,13 @@ def test_debugger_in_the_container_lets_the_program_go_on_once_attached(machine:
     started = machine.start(
         "run", "debugged", "--backend", "apptainer", "--debug", "--port", str(port)
     )
-    sessions: list[Connected] = []
-
-    def attach(configuration: Json) -> Connected:
-        sessions.append(Connected(configuration, 120))
-        sessions[-1].begin(configuration, {})
-        return sessions[-1]
-
+    sessions: list[Session] = []
     try:
         started.wait_for(f"ready for the debugger at 127.0.0.1:{port}", 240)
         # The program waits for the first, its Python process for one of its own.
-        first = attach({"request": "attach", "connect": {"host": "127.0.0.1", "port": port}})
-        asked = first.processes.get(timeout=120)
-        attach({**asked["configuration"], "request": asked["request"]})
+        configuration = {"request": "attach", "connect": {"host": "127.0.0.1", "port": port}}
+        sessions.append(attached(configuration, {}, 120))
+        sessions.append(next_process(sessions[0], {}))
         answer = started.end(120)
         assert (answer.code, answer.out) == (0, "42\n"), answer.err
     finally:

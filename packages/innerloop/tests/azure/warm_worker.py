@@ -73,9 +73,8 @@ def started(
         return
     python = environment / "bin" / "python"
     itself = python.with_name(ITSELF)
-    with contextlib.suppress(
-        FileExistsError
-    ):  # other workers of the tests have the same environment
+    # Other workers of the tests have the same environment.
+    with contextlib.suppress(FileExistsError):
         itself.symlink_to(python.resolve())
         client = python.with_name("python-of-the-tests")
         client.write_text(CLIENT.format(python=python.resolve()))

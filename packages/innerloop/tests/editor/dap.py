@@ -293,6 +293,22 @@ class Connected(Session):
             self.socket.close()
 
 
+def attached(configuration: Json, breakpoints: Breakpoints, timeout: float = 60) -> Session:
+    session = Connected(configuration, timeout)
+    session.begin(configuration, breakpoints)
+    return session
+
+
+def next_process(first: Session, breakpoints: Breakpoints) -> Session:
+    """The next Python process that the job has started, attached to."""
+    asked = first.processes.get(timeout=first.timeout)
+    configuration = {**asked["configuration"], "request": asked["request"]}
+    session = Connected(configuration, first.timeout)
+    session.processes = first.processes
+    session.begin(configuration, breakpoints)
+    return session
+
+
 class Editor:
     """F5 with a rendered configuration that attaches.
 

@@ -131,7 +131,7 @@ def test_no_network_reading_commands_use_an_older_environment(
     shutil.rmtree(wheels)
     pin = made.root / "scripts" / "loop-requirements.txt"
     pin.write_text(pin.read_text() + "# a newer pin\n")
-    for words in (("list",), ("sync", "--check")):
+    for words in (("list",), ("sync", "--check"), ("--version",)):
         seconds, code, message = no_network(made, *words)
         assert (code, seconds < within()) == (0, True), message
         assert "no package index answers" in message

@@ -21,7 +21,7 @@ from innerloop.remote.host.connection import ConnectionLost
 from innerloop.remote.host.host import RemoteHost, RemoteRef
 from innerloop.remote.host.outputs import Downloaded
 from innerloop.util.errors import UserError
-from tests.editor.dap import Breakpoints, Connected, Json, Session
+from tests.editor.dap import Json, attached, next_process
 from tests.remote.ssh_host import SshHost, ssh_host
 from tests.support import CI_TOOLS, Started, Workspace, docker, free_port, make_workspace, until
 
@@ -666,21 +666,6 @@ CHILD = """import sys
 y = int(sys.argv[1]) + 2
 print(y)
 """
-
-
-def attached(configuration: Json, breakpoints: Breakpoints) -> Session:
-    session = Connected(configuration, 60)
-    session.begin(configuration, breakpoints)
-    return session
-
-
-def next_process(first: Session, breakpoints: Breakpoints) -> Session:
-    """The next Python process that the job has started, attached to."""
-    asked = first.processes.get(timeout=60)
-    session = Connected(asked["configuration"], 60)
-    session.processes = first.processes
-    session.begin({**asked["configuration"], "request": asked["request"]}, breakpoints)
-    return session
 
 
 @pytest.mark.docker

@@ -119,12 +119,12 @@ def survives(root: Path, call: Callable[[], object]) -> UserError | None:
 
 def test_250_records(opened: Workspace) -> None:
     """Some name a path that is refused, some are damaged, some are sound."""
-    _records(opened, range(100))
+    _records(opened, range(250))
 
 
 @pytest.mark.nightly
 def test_3000_records(opened: Workspace) -> None:
-    _records(opened, range(100, 3250))
+    _records(opened, range(250, 3250))
 
 
 def _records(opened: Workspace, seeds: range) -> None:

@@ -306,7 +306,7 @@ def test_killed_command_is_undone_or_done_by_the_next_one(
     # Any command that changes the workspace may come next. Each changes nothing by itself here.
     following = itertools.cycle([("sync",), ("share", "--repair"), ("share", "nobody", "x.py")])
     ends = set()
-    for at in sampled(whole.steps, 6, name, every):
+    for at in sampled(whole.steps, 10, name, every):
         root = whole.copy()
         end = loop(root, whole.words, at, "kill")
         ends.add(end.code)
@@ -377,7 +377,7 @@ def test_init_that_ends_at_any_step_makes_the_workspace_or_leaves_nothing(
     assert end.code == 0, end.text
     whole = snapshot(root)
     assert "deep/ws/pyproject.toml" in whole
-    for at in sampled(end.steps, 3, f"init {kind}", every):
+    for at in sampled(end.steps, 5, f"init {kind}", every):
         shutil.rmtree(root)
         root.mkdir()
         ended = loop(root, words, at, kind)
@@ -412,7 +412,7 @@ def test_init_in_a_folder_that_was_there_makes_the_workspace_or_restores_it(
     end = loop(root, words, 10**9)
     assert end.code == 0, end.text
     whole = snapshot(root)
-    for at in sampled(end.steps, 3, f"init here {kind}", every):
+    for at in sampled(end.steps, 5, f"init here {kind}", every):
         begin()
         ended = loop(root, words, at, kind)
         assert ended.code in {"kill": {-9}, "full": {0, 1}, "SIGTERM": {143, -15}}[kind], ended

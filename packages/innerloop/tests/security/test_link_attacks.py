@@ -285,7 +285,7 @@ def attack(action: Action, root: Path) -> None:
 def test_nothing_changes_behind_a_link(name: str, template: Path, tmp_path: Path) -> None:
     """At names on the way to each path, one kind of link, in turn; those of a seed."""
     paths = changed_by(ACTIONS[name], template, tmp_path)
-    for number, path in enumerate(some(paths, 4, seed=name)):
+    for number, path in enumerate(some(paths, 6, seed=name)):
         root = copied(template, tmp_path / str(number))
         plant(root, path, KINDS[number % len(KINDS)])
         attack(ACTIONS[name], root)

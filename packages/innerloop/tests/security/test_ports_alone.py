@@ -367,7 +367,7 @@ def test_nobody_else_reaches_the_debugger_of_a_container(
     assert "the user" in editor.text and "is yours alone" in editor.text
 
 
-# The variables of all processes whose may be read; those of a container, of another test, do not count.
+# The variables of all processes that can be read, but for those in containers, of other tests.
 ENVIRONS = """import glob, os
 for process in glob.glob("/proc/[0-9]*"):
     try:

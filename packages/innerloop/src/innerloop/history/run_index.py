@@ -48,7 +48,7 @@ def read_all(
     """
     runs = {slug: _folders(os.path.join(root, "outputs", slug)) for slug in slugs}
     found: list[T] = []
-    with without_collection():
+    with _without_collection():
         index = _Index(root, read, is_final, kept, sum(map(len, runs.values())))
         for slug, folders in runs.items():
             parts = [(folder, index.add(slug, folder, found)) for folder in folders]
@@ -110,7 +110,7 @@ class _Index(Generic[T]):
 
 
 @contextmanager
-def without_collection() -> Iterator[None]:
+def _without_collection() -> Iterator[None]:
     """Within, no garbage is looked for: of very many new values, none is."""
     was_enabled = gc.isenabled()
     gc.disable()
