@@ -154,6 +154,25 @@ def test_crlf_pin_has_the_same_environment(pinned: Pinned, dependencies: Path) -
     assert (by_python.code, by_python.out, by_python.err) == (0, VERSION, "")
 
 
+def test_shell_part_starts_the_file_that_a_tool_has_for_it(
+    pinned: Pinned, dependencies: Path
+) -> None:
+    made = pinned("handed over")
+    vendor(made, dependencies)
+    assert made.loop("--version").code == 0
+    (environment,) = environments(made)
+    (file,) = environment.glob("lib/*/site-packages/innerloop/cli/launched.py")
+
+    def started() -> str:
+        answer = made.loop("--version", prefix=["sh", "-x"])
+        assert (answer.code, answer.out) == (0, VERSION), answer.err
+        return next(line for line in answer.err.splitlines() if line.startswith("+ exec "))
+
+    assert f"-I {file} " in started().replace("'", "")
+    file.unlink()  # as where the tool is an older one
+    assert file.name not in started()
+
+
 def test_abandoned_folders_of_killed_starts_are_swept(pinned: Pinned, dependencies: Path) -> None:
     made = pinned("swept")
     vendor(made, dependencies)
