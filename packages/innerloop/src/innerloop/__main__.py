@@ -27,8 +27,6 @@ def start(words: Sequence[str]) -> int:
     _open_closed_streams()
     if os.name == "nt":
         write_utf8()
-    # First: it imports `dataclasses` without `inspect`, which others would import with it.
-    from .util import quick_dataclasses as _  # noqa: F401
     from .cli.main import main
 
     try:

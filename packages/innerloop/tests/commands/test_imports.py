@@ -23,7 +23,17 @@ RECORDED = Path(__file__).with_name("imports.json")
 SOURCE = ROOT / "packages" / "innerloop" / "src"
 # Takes long to import, and no such command needs it.
 NEVER = {
-    *("_hashlib", "asyncio", "csv", "difflib", "dis", "email", "http.client", "inspect", "platform"),
+    *(
+        "_hashlib",
+        "asyncio",
+        "csv",
+        "difflib",
+        "dis",
+        "email",
+        "http.client",
+        "inspect",
+        "platform",
+    ),
     *("random", "rich", "sqlite3", "ssl", "sysconfig", "tempfile", "tokenize"),
 }
 LINES: dict[str, tuple[str, ...]] = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import pickle
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,12 +17,13 @@ from innerloop.docker import client, container_context, engine, engine_location
 from innerloop.docker.engine import Engine
 from innerloop.local import container_run, docker
 from innerloop.model.container import Mount
-from innerloop.runner import execute, run_cache
+from innerloop.model.folder_contents import LARGEST_POINTER
+from innerloop.runner import execute, preflight, run_cache, unread_texts
 from innerloop.runner.run_cache import Lookup
 from innerloop.runner.started_run import Started
-from innerloop.util import files
+from innerloop.util import files, regular_files
 from innerloop.util.cache_folder import SETTLED_NS
-from innerloop.workspace import loader, read_states
+from innerloop.workspace import loader, read_states, text_links
 from innerloop.workspace.loader import WorkspaceFiles
 from tests.support import Workspace
 
@@ -63,6 +65,7 @@ def root(workspace: Workspace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     monkeypatch.setattr(run_cache, "_SLOTS", 1 << 32)  # no entry in the place of another
     for name in ("consulted", "places", "searched"):
         monkeypatch.setattr(WorkspaceFiles, name, set())
+    monkeypatch.setattr(regular_files, "texts_read", set())
     workspace.add("tiny", "import sys\n", job=JOB)
     workspace.write("data/pictures/one.png", "1")
     files.confine(workspace.root)
@@ -101,10 +104,11 @@ def test_the_next_run_is_the_same_but_for_its_id(root: Path, kept: Started) -> N
     assert started.run.job.where("inputs") == kept.run.job.where("inputs")
 
 
-def in_place(path: Path) -> None:
+def in_place(path: Path, old: str = "o", new: str = "O") -> None:
     """Another text of the same size, with the same time."""
-    before = path.stat()
-    path.write_text(path.read_text().swapcase())
+    before, text = path.stat(), path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
@@ -132,6 +136,123 @@ def test_a_change_is_planned(root: Path, kept: Started, change: Callable[[Path],
     change(root)
     lookup = run_cache.look_up(root, WORDS, root)
     assert lookup is None or lookup.started is None
+
+
+LONG = "import sys\n" + "print(1)  # a line of a program\n" * 200
+
+
+def replaced(path: Path, text: str) -> None:
+    """As an editor saves it: a new file takes the place of the old one."""
+    new = path.with_suffix(".new")
+    new.write_text(text)
+    new.replace(path)
+
+
+EDITS: dict[str, Callable[[Path], object]] = {
+    "in place": lambda code: (code / "train.py").write_text(LONG + "print(2)\n"),
+    "as an editor": lambda code: replaced(code / "train.py", LONG.replace("1", "22")),
+    "of the same size and time": lambda code: in_place(code / "train.py", "line", "LINE"),
+    "shared code": lambda code: (code.parent / "common/more.py").write_text(LONG * 2),
+    "a module in a folder": lambda code: replaced(code / "parts/one.py", LONG * 3),
+    "another experiment": lambda code: (code.parent / "other/train.py").write_text(LONG * 3),
+}
+
+
+@pytest.fixture
+def long(root: Path) -> Started:
+    """A run of programs that are longer than a glimpse, whose plan is kept."""
+    for name in ("tiny/train.py", "tiny/parts/one.py", "common/more.py", "other/train.py"):
+        (root / "src" / name).parent.mkdir(exist_ok=True)
+        (root / "src" / name).write_text(LONG)
+    (root / "src/tiny/run.sh").write_text("#!/bin/sh\n" + "# about the program\n" * 300)
+    (root / "src/tiny/small.py").write_text("small = 1\n")
+    settle()
+    started = planned(root)
+    run_cache.keep(looked_up(root), started)
+    return started
+
+
+@pytest.mark.parametrize("edit", EDITS.values(), ids=EDITS)
+def test_an_edit_of_a_program_is_not_planned(
+    root: Path, long: Started, edit: Callable[[Path], object]
+) -> None:
+    edit(root / "src/tiny")
+    started = looked_up(root).started
+    assert started is not None
+    again = repr((started.run, started.request)).replace(started.run.id, long.run.id)
+    assert again == repr((long.run, long.request))
+
+
+def linked(path: Path, text: str) -> None:
+    path.unlink()
+    path.symlink_to(text)
+
+
+SEEN: dict[str, Callable[[Path], object]] = {
+    "line ends of a script": lambda code: (code / "run.sh").write_text("#!/bin/sh\r\n" * 500),
+    "a pointer": lambda code: (code / "train.py").write_text("/annex/objects/SHA256E-s1\n"),
+    "a small file": lambda code: (code / "small.py").write_text("small = 2\n"),
+    "mode": lambda code: (code / "train.py").chmod(0o755),
+    "a link": lambda code: linked(code / "train.py", "small.py"),
+    "job": lambda code: (code / "azure-ml-job.yaml").write_text(JOB + "display_name: another\n"),
+    "what a build gets": lambda code: (code / "environment/more.py").write_text(LONG),
+}
+
+
+@pytest.mark.parametrize("change", SEEN.values(), ids=SEEN)
+def test_what_a_plan_sees_of_a_program_is_planned(
+    root: Path, change: Callable[[Path], object]
+) -> None:
+    (root / "src/tiny/environment/more.py").write_text(LONG.upper())
+    for name in ("train.py", "run.sh"):
+        (root / "src/tiny" / name).write_text(LONG)
+    (root / "src/tiny/small.py").write_text("small = 1\n")
+    settle()
+    run_cache.keep(looked_up(root), planned(root))
+    assert looked_up(root).started is not None
+    change(root / "src/tiny")
+    assert looked_up(root).started is None
+
+
+def test_a_plan_reads_no_text_below_src_that_is_not_noted(root: Path) -> None:
+    """Apart from glimpses: the kind of a file, and the first line of a script."""
+    job = root / "src/tiny/azure-ml-job.yaml"
+    job.write_text(JOB.replace("python train.py", "./run.sh") + "tags: {a: b}\n")
+    (root / "src/tiny/run.sh").write_text("#!/bin/sh\n")
+    opened: set[str] = set()
+    is_watched = True
+
+    def hook(event: str, arguments: tuple[object, ...]) -> None:
+        if is_watched and event == "open" and str(arguments[0]).startswith(str(root / "src")):
+            frame, names = sys._getframe(1), set()
+            while frame is not None:
+                names.add(frame.f_code.co_name)
+                frame = frame.f_back  # type: ignore[assignment]
+            if not names & {"_kind", "start_of"}:
+                opened.add(os.path.relpath(str(arguments[0]), root))
+
+    sys.addaudithook(hook)
+    try:
+        findings = preflight.findings(root, planned(root).run.job)
+    finally:
+        is_watched = False
+    assert findings
+    assert {"src/tiny/azure-ml-job.yaml", "src/tiny/environment/Dockerfile"} <= opened
+    files_opened = {name for name in opened if (root / name).is_file()}
+    assert files_opened <= set(unread_texts.read_texts(root))
+    assert not {"src/tiny/train.py", "src/tiny/run.sh"} & files_opened
+
+
+def test_glimpses_are_of_some_files_only(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [["src/tiny/a.py", 0o100644, 0, 1, 2, 3, 4], ["src/tiny/b.py", 0o100644, 0, 1, 2, 3, 4]]
+    assert unread_texts.divided(rows, ["src/tiny/b.py"], "") == (rows[1:], rows[:1])
+    assert unread_texts.divided(rows, [], "src/tiny") == (rows, [])
+    monkeypatch.setattr(unread_texts, "MOST", 1)
+    assert unread_texts.divided(rows, [], "") == (rows, [])
+
+
+def test_a_glimpse_has_what_the_rules_on_content_look_at() -> None:
+    assert max(LARGEST_POINTER, text_links._MOST_TEXT) < read_states._SMALL
 
 
 def test_other_words_folders_and_variables_are_planned(

@@ -4,7 +4,8 @@ It does what the launcher's Python part does in a ready environment. Python comp
 start, and this one in a tenth of the time.
 """
 
-import _signal  # first, since Ctrl-C during an import is a traceback; nothing needs cleaning yet
+# First, since Ctrl-C during an import is a traceback; nothing needs cleaning yet.
+import _signal  # type: ignore[import-not-found]
 import os
 import sys
 

@@ -3,7 +3,8 @@
 A plan is kept for a run in a container of this machine's engine, once it has ended. It is used while
 everything that it was made of is unchanged: the words and the variables, the tool, the files of the
 workspace that were read (see `workspace/read_states`), the folders of its data, this machine's GPUs, the
-person, and the image. Anything else is planned as ever: a change is seen at the next run.
+person, and the image. Anything else is planned as ever: a change is seen at the next run. The text of the
+code itself is not read by a plan, so a program that was edited starts at once, too (`unread_texts`).
 
 An entry is in the user's cache, where no workspace can write it, and holds values of this package alone.
 It has no secret: a plan with one is not kept, and what is masked in a log is looked for in the variables
@@ -35,6 +36,7 @@ from ..util.digests import digest_of
 from ..util.host_name import host_name
 from ..util.quick_dataclasses import dataclass
 from ..workspace import read_states
+from . import unread_texts
 
 if TYPE_CHECKING:
     from ..model.container import ContainerSpec
@@ -51,7 +53,8 @@ _VOLATILE = {"_", "OLDPWD", "PWD", "SHLVL"}
 # So many command lines of a workspace are known, each with its variables: two terminals differ in
 # some. The newest one replaces the one of its number.
 _SLOTS = 32
-# Files of a run's code whose text is compared, the size of each and of all: see `_with_texts`. In bytes.
+# Files of a run's code whose text was read and is compared, the size of each and of all: see
+# `_with_texts`. In bytes.
 _MOST_TEXTS, _LARGEST_TEXT, _ALL_TEXTS = 1000, 1_000_000, 20_000_000
 # Folders in data that are neither code nor data: see `folder_reader`.
 _NOT_DATA = frozenset({".git", "__pycache__", ".ipynb_checkpoints", ".venv", "node_modules"})
@@ -201,8 +204,11 @@ def _without_links(code: str, rows: Sequence[read_states.Row]) -> list[read_stat
     ]
 
 
-def _key(lookup: Lookup, code: str, rows: Sequence[read_states.Row]) -> str:
-    return _digest([lookup.asked, *_with_texts(lookup.root, code, rows)])
+def _key(
+    lookup: Lookup, code: str, read: Sequence[read_states.Row], unread: Sequence[read_states.Row]
+) -> str:
+    rows = [*_with_texts(lookup.root, code, read), *unread_texts.without_texts(unread)]
+    return _digest([lookup.asked, *rows])
 
 
 def _started(lookup: Lookup) -> Started | None:
@@ -214,8 +220,13 @@ def _started(lookup: Lookup) -> Started | None:
             return None
         head, _, values = file.read().partition(b"\n")
     entry, root = json.loads(head), lookup.root
+    code = entry["code"]
+    read, unread = unread_texts.divided(lookup.rows, entry["texts"], entry["context"])
     if (
-        entry["key"] != _key(lookup, entry["code"], lookup.rows)
+        entry["key"] != _key(lookup, code, read, unread)
+        or not unread_texts.is_as_noted(
+            root, unread, entry["unread"], lambda row: _is_in_view(code, row)
+        )
         or entry["read"] != read_states.states(root, entry["read"])
         or entry["seen"] != read_states.places(root, entry["seen"])
         or entry["folders"] != {name: _digest(_below(root, name)) for name in entry["folders"]}
@@ -326,9 +337,14 @@ def _entry(lookup: Lookup, started: Started) -> bytes | None:
     if machine is None or machine[0] != planned_with:  # or built again meanwhile
         return None
     mounted = [mount.source for mount in request.mounts if run.id not in mount.source]
+    texts, context = unread_texts.read_texts(root), _within(root, image.context)
+    known, unread = unread_texts.divided(lookup.rows, texts, context)
     head = {
         "code": code,
-        "key": _key(lookup, code, lookup.rows),
+        "context": context,
+        "texts": texts,
+        "key": _key(lookup, code, known, unread),
+        "unread": unread_texts.noted(root, unread),
         "read": read,
         "seen": read_states.places(root, sorted(found[1])),
         "folders": {folder: _digest(found_below) for folder, found_below in below.items()},
@@ -346,12 +362,15 @@ def _entry(lookup: Lookup, started: Started) -> bytes | None:
     return entry if request.redaction.text(text) == text else None
 
 
+def _within(root: Path, folder: str) -> str:
+    """The path from the root; "" for no folder."""
+    return os.path.relpath(folder, root).replace("\\", "/") if folder else ""
+
+
 def _is_unread(root: Path, context: str, rows: Sequence[read_states.Row]) -> bool:
     """Whether a build gets folders whose files have no rows."""
-    if not context:
-        return False
-    inside = os.path.relpath(context, root).replace("\\", "/")
-    return any(
+    inside = _within(root, context)
+    return bool(inside) and any(
         len(row) == 1
         and row[0].rpartition("/")[2] in read_states.NOT_READ
         and is_within(row[0], inside)

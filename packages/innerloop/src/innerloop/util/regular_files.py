@@ -20,17 +20,23 @@ LARGEST = 64_000_000
 # The largest record that the tool writes itself.
 LARGEST_RECORD = 8_000_000
 
+# The paths of the files whose text was read in this process, as their readers named them: a result is
+# the same while these are. Whoever only looks at what kind of file it is reads it with `is_read=False`.
+texts_read: set[str] = set()
+
 # Windows has no O_NONBLOCK and no O_NOFOLLOW, and reads text files differently without O_BINARY.
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 
 
-def read_bytes(path: Path | str, largest: int = LARGEST, *, follow: bool = True) -> bytes:
+def read_bytes(
+    path: Path | str, largest: int = LARGEST, *, follow: bool = True, is_read: bool = True
+) -> bytes:
     """The content of a regular file.
 
-    Without `follow` the path itself must not be a link (its folders may be). Raises UserError for a
-    file that is larger, or is not a regular one; OSError as `open` does, also for a path that no
-    file system can have.
+    Without `follow` the path itself must not be a link (its folders may be). `is_read`: whether its
+    text counts as read (see `texts_read`). Raises UserError for a file that is larger, or is not a
+    regular one; OSError as `open` does, also for a path that no file system can have.
     """
     try:
         # Opening a device may act on it, and a link may lead to one.
@@ -39,7 +45,7 @@ def read_bytes(path: Path | str, largest: int = LARGEST, *, follow: bool = True)
         number = os.open(path, _FLAGS | (0 if follow else _NO_LINK))
     except ValueError as error:  # a zero byte or a lone surrogate in the path
         raise FileNotFoundError(2, "no such file", str(path)) from error
-    return read_open(number, path, largest)
+    return read_open(number, path, largest, is_read=is_read)
 
 
 def may_contain(path: Path, word: bytes) -> bool:
@@ -52,8 +58,12 @@ def may_contain(path: Path, word: bytes) -> bool:
         return True
 
 
-def read_open(number: int, path: Path | str, largest: int = LARGEST) -> bytes:
+def read_open(
+    number: int, path: Path | str, largest: int = LARGEST, *, is_read: bool = True
+) -> bytes:
     """The content of a regular file that is open, and closed here. Raises as `read_bytes` does."""
+    if is_read:
+        texts_read.add(os.fspath(path))
     try:
         status = os.fstat(number)
         _require_regular(path, status)
@@ -99,13 +109,15 @@ def read_or_fail(path: Path, largest: int = LARGEST) -> bytes:
 
 
 @contextmanager
-def opened(path: Path, *, follow: bool = True) -> Iterator[IO[bytes]]:
-    """A regular file of any size, open for reading. Raises and follows links as `read_bytes` does."""
+def opened(path: Path, *, follow: bool = True, is_read: bool = True) -> Iterator[IO[bytes]]:
+    """A regular file of any size, open for reading. The arguments and errors are `read_bytes`'s."""
     try:
         _require_regular(path, os.stat(path) if follow else os.lstat(path))
         number = os.open(path, _FLAGS | (0 if follow else _NO_LINK))
     except ValueError as error:  # a zero byte or a lone surrogate in the path
         raise FileNotFoundError(2, "no such file", str(path)) from error
+    if is_read:
+        texts_read.add(os.fspath(path))
     with os.fdopen(number, "rb") as file:
         _require_regular(path, os.fstat(file.fileno()))
         yield file

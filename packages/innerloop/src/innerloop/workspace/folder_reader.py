@@ -198,7 +198,7 @@ class _ContentsReader:
         self.opened[place, os.path.splitext(name)[1]] += 1
         self.total_opened += 1
         try:
-            return pointer_of(regular_files.read_bytes(path, LARGEST_POINTER))
+            return pointer_of(regular_files.read_bytes(path, LARGEST_POINTER, is_read=False))
         except (OSError, UserError):
             return None
 

@@ -39,6 +39,7 @@ from . import (
     text_links,
 )
 from .folder_reader import SKIPPED
+from .read_states import LARGEST_SCRIPT
 from .root import as_on_disk, typed_below
 
 if TYPE_CHECKING:  # a command that reads no job file should not wait for YAML
@@ -48,7 +49,6 @@ if TYPE_CHECKING:  # a command that reads no job file should not wait for YAML
 # The largest file of a build's folder, in bytes.
 LARGEST = 4_000_000_000
 # The largest script whose line ends are looked at, in bytes.
-LARGEST_SCRIPT = 1_000_000
 # Folders that hold no code of an experiment.
 NOT_CODE = frozenset(
     {"outputs", "logs", "__pycache__", ".git", ".ipynb_checkpoints", ".venv", "node_modules"}
@@ -627,7 +627,7 @@ class WorkspaceFiles:
     def start_of(self, path: str) -> bytes:
         """The first bytes of a regular file; b"" for one that cannot be read or is large."""
         try:
-            return regular_files.read_bytes(self._path(path), LARGEST_SCRIPT)
+            return regular_files.read_bytes(self._path(path), LARGEST_SCRIPT, is_read=False)
         except (OSError, UserError):
             return b""
 

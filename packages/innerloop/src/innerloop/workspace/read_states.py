@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
+import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -23,6 +24,10 @@ NOT_READ = frozenset(
 )
 # Files and folders beyond which there is no cache.
 MOST_ROWS = 30_000
+# A script is looked at up to this size, in bytes. Of a text that is smaller than the second number, a
+# glimpse is all of it: it may be a pointer (`model/folder_contents`) or a link (`text_links`).
+LARGEST_SCRIPT = 1_000_000
+_SMALL = 4096
 
 Row = list[Any]
 
@@ -105,6 +110,20 @@ def state(path: Path) -> Row:
         return [os.readlink(path), *_of_status(status), *_of_status(os.stat(path))]
     except OSError:  # a broken one
         return [os.readlink(path), *_of_status(status)]
+
+
+def glimpse(path: Path) -> Row:
+    """What the rules on the content of a folder see of a file without reading its text.
+
+    All of a small one, and the first line of others. OSError as `open` does.
+    """
+    with regular_files.opened(path, is_read=False) as file:
+        start = file.read(_SMALL)
+        size = os.fstat(file.fileno()).st_size
+        line, end, _ = start.partition(b"\n")
+        if len(start) < _SMALL or not end:
+            return [size, zlib.crc32(start + file.read(LARGEST_SCRIPT))]
+    return ["large" if size > LARGEST_SCRIPT else "script", zlib.crc32(line)]
 
 
 def places(root: Path, paths: Iterable[str]) -> dict[str, Row]:
