@@ -14,7 +14,10 @@ from pathlib import Path
 import pytest
 
 from innerloop.cli import output_cache
+from innerloop.model.lint.code_rules import LARGE
 from innerloop.sync import engine
+from innerloop.util import regular_files
+from innerloop.util.cache_folder import SETTLED_NS
 from innerloop.workspace import read_states
 from innerloop.workspace.loader import WorkspaceFiles
 from tests.support import Answer, Workspace
@@ -85,6 +88,49 @@ CHANGES: dict[str, Callable[[Workspace], object]] = {
 }
 
 
+EDITS: dict[str, Callable[[Workspace], object]] = {
+    "a program": lambda workspace: workspace.write("src/tiny/train.py", PROGRAM * 2),
+    "shared code": lambda workspace: workspace.write("src/common/more.py", PROGRAM * 2),
+    "a module": lambda workspace: workspace.write("src/tiny/parts/one.py", PROGRAM * 2),
+    "a second name": lambda workspace: os.link(
+        workspace.root / "src/tiny/train.py", workspace.root / "name"
+    ),
+}
+PROGRAM = "import sys\n" + "print(1)  # a line of a program\n" * 200
+
+
+@pytest.mark.parametrize("command", ["list", "check", "sync"])
+def test_an_edit_of_a_program_replays(cached: Workspace, command: str) -> None:
+    for path in ("src/tiny/train.py", "src/common/more.py", "src/tiny/parts/one.py"):
+        cached.write(path, PROGRAM)
+    settled(cached, command)
+    for edit in EDITS.values():
+        edit(cached)
+        assert replays(cached, command)
+    cached.write("src/tiny/train.py", "/annex/objects/SHA256E-s1\n")  # its content is elsewhere
+    assert not replays(cached, command)
+
+
+def test_a_folder_that_becomes_a_large_one_is_checked(cached: Workspace) -> None:
+    """`check` measures its files, and opens none of them."""
+    path = cached.root / "src" / "tiny" / "model.bin"
+    sizes = (LARGE // 2, LARGE - 10_000, LARGE, LARGE + 1)
+    sparse(path, sizes[0])
+    settled(cached, "check")
+    sparse(path, sizes[1])
+    assert replays(cached, "check")
+    for size in sizes[2:]:
+        sparse(path, size)
+        answer = settled(cached, "check")
+        assert "code-large" in answer.out and f"{size}"[:3] in answer.out
+
+
+def sparse(path: Path, size: int) -> None:
+    with path.open("wb") as file:
+        file.write(b"first line\n")
+        file.truncate(size)
+
+
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 def test_any_change_runs_the_command(
     cached: Workspace, change: Callable[[Workspace], object]
@@ -133,8 +179,9 @@ def in_process(workspace: Workspace, monkeypatch: pytest.MonkeyPatch, tmp_path: 
         monkeypatch.delenv(name)  # with settings of unknown files nothing is kept
     monkeypatch.setattr(output_cache, "SETTLED_NS", 0)
     monkeypatch.setattr(read_states, "PACKAGE", cache)  # as installed: its files do not count
-    for name in ("consulted", "places", "searched"):
+    for name in ("consulted", "places", "searched", "measured"):
         monkeypatch.setattr(WorkspaceFiles, name, set())
+    monkeypatch.setattr(regular_files, "texts_read", set())
     workspace.add("tiny", "import sys\n", job=JOB)
     subprocess.run(["git", "init", "--quiet", "--template=", str(workspace.root)], check=True)
     (workspace.root / "scripts").unlink()  # the repository's own: files here are changed
@@ -289,16 +336,52 @@ def test_file_that_changes_while_a_command_runs_is_not_kept(in_process: Path) ->
 
 OPENED = """
 import json, os, sys
-root, seen = sys.argv[1], []
+root, command, seen, glimpsed = sys.argv[1], sys.argv[2], [], []
 from innerloop.cli.main import main
 def note(event, args):
     if event in ("open", "os.scandir"):
-        seen.append(str(args[0]))
+        frame, names = sys._getframe(1), set()
+        while frame is not None:
+            names.add(frame.f_code.co_name)
+            frame = frame.f_back
+        (glimpsed if names & {"_kind", "start_of", "glimpse"} else seen).append(str(args[0]))
 sys.addaudithook(note)
-sys.argv = [os.path.join(root, "scripts", "loop"), "sync"]
-code = main(["sync"])
-print(json.dumps([code, seen]))
+sys.argv = [os.path.join(root, "scripts", "loop"), command]
+code = main([command])
+print(json.dumps([code, seen, glimpsed]))
 """
+
+
+def opened_by(root: Path, command: str) -> tuple[list[str], list[str]]:
+    """The paths that a command opens, and those of files that it takes a glimpse of."""
+    argv = [sys.executable, "-c", OPENED, str(root), command]
+    package = Path(engine.__file__).parent.parent
+    env = {**os.environ, "PYTHONPATH": str(package.parent)}
+    done = subprocess.run(argv, capture_output=True, text=True, env=env)
+    assert done.returncode == 0, done.stderr
+    code, seen, glimpsed = json.loads(done.stdout.splitlines()[-1])
+    assert code == (1 if command == "check" else 0)  # there are no data
+    return seen, glimpsed
+
+
+@pytest.mark.parametrize("command", ["list", "check", "sync"])
+def test_text_that_a_command_opens_below_src_is_not_unread(
+    in_process: Path, tmp_path: Path, command: str
+) -> None:
+    code = in_process / "src" / "tiny"
+    job = JOB.replace("inputs:", "command: ./run.sh && python train.py ${{inputs.images}}\ninputs:")
+    (code / "other.yaml").write_text((code / "azure-ml-job.yaml").read_text() + job)
+    for name in ("run.sh", "one.ipynb", "conda.yaml", ".amlignore", "conf.json", "parts.py"):
+        (code / name).write_text("#!/bin/sh\n" + "# a line of a file\n" * 300)
+    engine.sync(in_process)
+    time.sleep(SETTLED_NS / 1e9 * 1.5)
+    seen, glimpsed = opened_by(in_process, command)
+    (entry,) = (tmp_path / "cache" / "output").glob(f"*-{command}.json")
+    unread = {row[0] for row, _ in json.loads(entry.read_bytes())["unread"]["files"]}
+    assert {"src/tiny/train.py", "src/tiny/parts.py"} <= unread
+    opened = {os.path.relpath(os.path.realpath(path), in_process) for path in seen}
+    assert opened & {"src/tiny/azure-ml-job.yaml"} and not opened & unread
+    assert {os.path.relpath(path, in_process) for path in glimpsed} >= unread
 
 
 def test_sync_opens_nothing_that_an_entry_does_not_name(in_process: Path, tmp_path: Path) -> None:
@@ -306,19 +389,16 @@ def test_sync_opens_nothing_that_an_entry_does_not_name(in_process: Path, tmp_pa
     keep(in_process, lambda: sync(in_process))
     (entry,) = (tmp_path / "cache" / "output").glob("*-sync.json")
     kept = json.loads(entry.read_bytes())
-    rows = (str(row[0]) for row in kept["key"] if row)
+    rows = (str(row[0]) for row in (*kept["rows"], *(row for row, _ in kept["unread"]["files"])))
     known = {os.path.basename(path) for path in (*kept["elsewhere"], *kept["places"], *rows)}
     known |= {"src", "changing", "writing", in_process.name}  # what a kill left is looked for first
     shutil.rmtree(tmp_path / "cache")
-    argv = [sys.executable, "-c", OPENED, str(in_process)]
+    seen, glimpsed = opened_by(in_process, "sync")
+    seen += glimpsed
     package = str(Path(engine.__file__).parent.parent)
-    env = {**os.environ, "PYTHONPATH": os.path.dirname(package)}
-    done = subprocess.run(argv, capture_output=True, text=True, env=env)
-    assert done.returncode == 0, done.stderr
-    code, seen = json.loads(done.stdout.splitlines()[-1])
     libraries = (sys.base_prefix, sys.prefix, package, str(tmp_path / "cache"))
     opened = {path for path in seen if not path.startswith(libraries) and not path.isdigit()}
-    assert code == 0 and "tasks.json" in {os.path.basename(path) for path in opened}
+    assert "tasks.json" in {os.path.basename(path) for path in opened}
     unknown = {
         path for path in opened if os.path.basename(path) not in known and "-sync.json" not in path
     }

@@ -18,12 +18,12 @@ from innerloop.docker.engine import Engine
 from innerloop.local import container_run, docker
 from innerloop.model.container import Mount
 from innerloop.model.folder_contents import LARGEST_POINTER
-from innerloop.runner import execute, preflight, run_cache, unread_texts
+from innerloop.runner import execute, preflight, run_cache
 from innerloop.runner.run_cache import Lookup
 from innerloop.runner.started_run import Started
 from innerloop.util import files, regular_files
 from innerloop.util.cache_folder import SETTLED_NS
-from innerloop.workspace import loader, read_states, text_links
+from innerloop.workspace import loader, read_states, text_links, unread_texts
 from innerloop.workspace.loader import WorkspaceFiles
 from tests.support import Workspace
 
@@ -63,7 +63,7 @@ def root(workspace: Workspace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     monkeypatch.setattr(run_cache, "_of_machine", lambda root, image, digest: [repr(ANSWER)])
     monkeypatch.setattr(engine, "own_socket", lambda: None)  # nothing is created early
     monkeypatch.setattr(run_cache, "_SLOTS", 1 << 32)  # no entry in the place of another
-    for name in ("consulted", "places", "searched"):
+    for name in ("consulted", "places", "searched", "measured"):
         monkeypatch.setattr(WorkspaceFiles, name, set())
     monkeypatch.setattr(regular_files, "texts_read", set())
     workspace.add("tiny", "import sys\n", job=JOB)
@@ -239,16 +239,8 @@ def test_a_plan_reads_no_text_below_src_that_is_not_noted(root: Path) -> None:
     assert findings
     assert {"src/tiny/azure-ml-job.yaml", "src/tiny/environment/Dockerfile"} <= opened
     files_opened = {name for name in opened if (root / name).is_file()}
-    assert files_opened <= set(unread_texts.read_texts(root))
+    assert files_opened <= unread_texts._texts_read(root)
     assert not {"src/tiny/train.py", "src/tiny/run.sh"} & files_opened
-
-
-def test_glimpses_are_of_some_files_only(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = [["src/tiny/a.py", 0o100644, 0, 1, 2, 3, 4], ["src/tiny/b.py", 0o100644, 0, 1, 2, 3, 4]]
-    assert unread_texts.divided(rows, ["src/tiny/b.py"], "") == (rows[1:], rows[:1])
-    assert unread_texts.divided(rows, [], "src/tiny") == (rows, [])
-    monkeypatch.setattr(unread_texts, "MOST", 1)
-    assert unread_texts.divided(rows, [], "") == (rows, [])
 
 
 def test_a_glimpse_has_what_the_rules_on_content_look_at() -> None:

@@ -4,10 +4,10 @@ The commands are `loop list`, `loop check` and `loop sync` without arguments. Wi
 nearly as fast as `loop --version`, which matters in hooks and tasks.
 
 An entry is valid while everything that the command may read is unchanged: the tool, pyproject.toml,
-innerloop.toml, all files and links below src/, the paths elsewhere that the command consulted with
-the folders that lead to them (a sync: all generated files), git's settings about links, the
-variables, and the terminal. Otherwise the command runs, and its output becomes the new entry. A sync
-that changes something leaves none.
+innerloop.toml, all files and links below src/ (but the text of files that it has not read), the paths
+elsewhere that the command consulted with the folders that lead to them (a sync: all generated files),
+git's settings about links, the variables, and the terminal. Otherwise the command runs, and its output
+becomes the new entry. A sync that changes something leaves none.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from .. import __version__
 from ..util.cache_folder import SETTLED_NS, file_of
 from ..util.errors import UserError
 from ..util.printable import printable_streams, raw
-from ..workspace import read_states
+from ..workspace import read_states, unread_texts
 
 # Variables that decide how something is printed, and where git's settings are.
 _VARIABLES = {"NO_COLOR", "COLUMNS", "TERM", "HOME", "XDG_CONFIG_HOME"}
@@ -33,20 +33,21 @@ _VARIABLES = {"NO_COLOR", "COLUMNS", "TERM", "HOME", "XDG_CONFIG_HOME"}
 def replay_or_run(root: Path, words: Sequence[str], run: Callable[[], int]) -> int:
     """Print the cached output and return its exit code; without a valid entry, call `run`."""
     try:
-        key = _key(root, words)
+        asked, rows = _asked(root, words), read_states.sources(root)
     except (read_states.Unknown, OSError):
         return run()
     path = file_of(root, "output", f"-{words[0]}.json")
     try:
         entry = json.loads(path.read_bytes())
         if (
-            entry["key"] == key
+            entry["asked"] == asked
+            and entry["rows"] == unread_texts.others(root, rows, entry["unread"])
             and entry["elsewhere"] == read_states.states(root, entry["elsewhere"])
             and entry["places"] == read_states.places(root, entry["places"])
         ):
             raw(sys.stdout).write(entry["output"])
             return int(entry["exit_code"])
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, ValueError, TypeError, KeyError, UserError):
         pass
     started = time.time_ns()
     before = sys.stdout, sys.stderr
@@ -58,15 +59,15 @@ def replay_or_run(root: Path, words: Sequence[str], run: Callable[[], int]) -> i
     finally:
         sys.stdout, sys.stderr = before
     if not err.parts:
-        _store(path, root, words, key, "".join(out.parts), code, started)
+        _store(path, root, asked, rows, "".join(out.parts), code, started)
     return code
 
 
 def _store(
     path: Path,
     root: Path,
-    words: Sequence[str],
-    key: list[Any],
+    asked: list[Any],
+    rows: list[read_states.Row],
     output: str,
     code: int,
     started: int,
@@ -80,13 +81,16 @@ def _store(
         return
     elsewhere, places = found
     try:
-        if _key(root, words) != key:
+        if read_states.sources(root) != rows:
             return
         states = read_states.states(root, sorted(elsewhere))
-        if read_states.newest_change(root, key[2:], states, places) > started - SETTLED_NS:
+        if read_states.newest_change(root, rows, states, places) > started - SETTLED_NS:
             return
+        unread = unread_texts.notes(root, rows, WorkspaceFiles.room())
         entry = {
-            "key": key,
+            "asked": asked,
+            "rows": unread_texts.others(root, rows, unread),
+            "unread": unread,
             "elsewhere": states,
             "places": read_states.places(root, sorted(places)),
             "output": output,
@@ -112,8 +116,8 @@ class _Tee:
         return getattr(self.stream, name)
 
 
-def _key(root: Path, words: Sequence[str]) -> list[Any]:
-    """Everything that decides the output, except for the paths elsewhere. Raises `Unknown`."""
+def _asked(root: Path, words: Sequence[str]) -> list[Any]:
+    """Everything that decides the output, except for files."""
     variables = sorted(
         [name, value]
         for name, value in os.environ.items()
@@ -121,8 +125,4 @@ def _key(root: Path, words: Sequence[str]) -> list[Any]:
     )
     is_terminal = sys.stdout.isatty()
     width = os.get_terminal_size(sys.stdout.fileno()).columns if is_terminal else 0
-    return [
-        [*words, str(root), __version__, sys.version, is_terminal, width],
-        variables,
-        *read_states.sources(root),
-    ]
+    return [[*words, str(root), __version__, sys.version, is_terminal, width], variables]

@@ -6,10 +6,9 @@ import argparse
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from ..model.experiment import Experiment
+from ..model.run import Backend
 from ..model.workspace import NONE_YET, Workspace
 from ..remote import base
 from ..util import console, tables
@@ -32,7 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     workspace = loader.open_workspace(args.root)
-    rows = [_row(workspace, name) for name in workspace.experiments]
+    backends = [*base.every(args.root)]  # once: it reads the settings for their machines
+    rows = [_row(workspace, name, backends) for name in workspace.experiments]
     if args.json:
         console.print_json(rows)
     elif not rows:
@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     return 1 if any(row["problem"] for row in rows) else 0
 
 
-def _row(workspace: Workspace, name: str) -> dict[str, Any]:
+def _row(workspace: Workspace, name: str, backends: Sequence[Backend]) -> dict[str, Any]:
     row: dict[str, Any] = {
         "experiment": name,
         "folder": workspace.paths_of(name).folder,
@@ -57,7 +57,9 @@ def _row(workspace: Workspace, name: str) -> dict[str, Any]:
     try:
         experiment = loader.open_experiment(workspace, name)
         row["gpu"] = experiment.settings.gpu.text
-        row["backends"] = _backends(workspace, experiment)
+        row["backends"] = [
+            backend.name for backend in backends if backend.supports(workspace, experiment)
+        ]
         row["machines"] = base.machines_of(experiment.settings.remote)
         job = loader.open_job(workspace, experiment)
         row["command"] = " ".join(job.command.split())
@@ -67,11 +69,6 @@ def _row(workspace: Workspace, name: str) -> dict[str, Any]:
     except UserError as error:
         row["problem"] = error.message()
     return row
-
-
-def _backends(workspace: Workspace, experiment: Experiment) -> list[str]:
-    root = Path(workspace.root)
-    return [backend.name for backend in base.every(root) if backend.supports(workspace, experiment)]
 
 
 def _table(rows: list[dict[str, Any]]) -> None:

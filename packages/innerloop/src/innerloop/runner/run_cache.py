@@ -35,8 +35,7 @@ from ..util.cache_folder import SETTLED_NS, file_of
 from ..util.digests import digest_of
 from ..util.host_name import host_name
 from ..util.quick_dataclasses import dataclass
-from ..workspace import read_states
-from . import unread_texts
+from ..workspace import read_states, unread_texts
 
 if TYPE_CHECKING:
     from ..model.container import ContainerSpec
@@ -204,11 +203,8 @@ def _without_links(code: str, rows: Sequence[read_states.Row]) -> list[read_stat
     ]
 
 
-def _key(
-    lookup: Lookup, code: str, read: Sequence[read_states.Row], unread: Sequence[read_states.Row]
-) -> str:
-    rows = [*_with_texts(lookup.root, code, read), *unread_texts.without_texts(unread)]
-    return _digest([lookup.asked, *rows])
+def _key(lookup: Lookup, code: str, rows: Sequence[read_states.Row]) -> str:
+    return _digest([lookup.asked, *_with_texts(lookup.root, code, rows)])
 
 
 def _started(lookup: Lookup) -> Started | None:
@@ -220,13 +216,10 @@ def _started(lookup: Lookup) -> Started | None:
             return None
         head, _, values = file.read().partition(b"\n")
     entry, root = json.loads(head), lookup.root
-    code = entry["code"]
-    read, unread = unread_texts.divided(lookup.rows, entry["texts"], entry["context"])
+    rows = unread_texts.others(root, lookup.rows, entry["unread"])
     if (
-        entry["key"] != _key(lookup, code, read, unread)
-        or not unread_texts.is_as_noted(
-            root, unread, entry["unread"], lambda row: _is_in_view(code, row)
-        )
+        rows is None
+        or entry["key"] != _key(lookup, entry["code"], rows)
         or entry["read"] != read_states.states(root, entry["read"])
         or entry["seen"] != read_states.places(root, entry["seen"])
         or entry["folders"] != {name: _digest(_below(root, name)) for name in entry["folders"]}
@@ -337,14 +330,15 @@ def _entry(lookup: Lookup, started: Started) -> bytes | None:
     if machine is None or machine[0] != planned_with:  # or built again meanwhile
         return None
     mounted = [mount.source for mount in request.mounts if run.id not in mount.source]
-    texts, context = unread_texts.read_texts(root), _within(root, image.context)
-    known, unread = unread_texts.divided(lookup.rows, texts, context)
+    room, context = WorkspaceFiles.room(), _within(root, image.context)
+    unread = unread_texts.notes(root, lookup.rows, room, context)
+    others = unread_texts.others(root, lookup.rows, unread)
+    if others is None:  # changed just now
+        return None
     head = {
         "code": code,
-        "context": context,
-        "texts": texts,
-        "key": _key(lookup, code, known, unread),
-        "unread": unread_texts.noted(root, unread),
+        "key": _key(lookup, code, others),
+        "unread": unread,
         "read": read,
         "seen": read_states.places(root, sorted(found[1])),
         "folders": {folder: _digest(found_below) for folder, found_below in below.items()},

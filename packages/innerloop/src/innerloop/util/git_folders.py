@@ -8,6 +8,7 @@ worktree.useRelativePaths) a relative one. Source: gitrepository-layout(5), git-
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
 from . import regular_files
@@ -44,14 +45,25 @@ class GitFolders:
 
 
 def find(folder: Path) -> GitFolders | None:
-    """The repository that a folder is in; None without one."""
-    for parent in (folder, *folder.parents):
-        mark = parent / ".git"
-        if mark.is_dir():
-            return GitFolders(parent, mark, mark)
-        if mark.is_file():
-            return _linked(parent, mark)
-    return None
+    """The repository that a folder is in; None without one.
+
+    A check of many experiments asks often: without a `pathlib` for each folder above.
+    """
+    place = os.fspath(folder)
+    while True:
+        mark = os.path.join(place, ".git")
+        try:
+            mode = os.stat(mark).st_mode
+        except (OSError, ValueError):
+            mode = 0
+        if stat.S_ISDIR(mode):
+            return GitFolders(Path(place), Path(mark), Path(mark))
+        if stat.S_ISREG(mode):
+            return _linked(Path(place), Path(mark))
+        above = os.path.dirname(place)
+        if above == place:
+            return None
+        place = above
 
 
 def _linked(work_tree: Path, mark: Path) -> GitFolders | None:

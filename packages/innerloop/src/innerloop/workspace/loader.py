@@ -545,6 +545,8 @@ class WorkspaceFiles:
     consulted: ClassVar[set[str]] = set()
     places: ClassVar[set[str]] = set()
     searched: ClassVar[set[str]] = set()
+    # The bytes of the folders that were measured.
+    measured: ClassVar[set[int]] = set()
 
     def __init__(self, root: Path, *, finds_assets: bool = True) -> None:
         """Without `finds_assets` no file stands for what Azure ML keeps, as for a submission."""
@@ -590,7 +592,19 @@ class WorkspaceFiles:
         """
         if not is_in_src(folder):
             self.searched.add(folder)
-        return _measure(self.root / folder)
+        count, size = _measure(self.root / folder)
+        self.measured.add(size)
+        return count, size
+
+    @classmethod
+    def room(cls) -> int:
+        """Bytes that the folders which were measured may get before a rule says that one is large.
+
+        Below 0 where one is.
+        """
+        from ..model.lint.code_rules import LARGE  # here: most commands measure nothing
+
+        return LARGE - 1 - max(cls.measured, default=0)
 
     def contents(self, path: str) -> FolderContents:
         """What a folder of code or data holds besides ordinary files."""
