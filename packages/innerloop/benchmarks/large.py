@@ -5,6 +5,7 @@ In one run, in turns:
     loop --version        a warm start
     loop sync             without changes
     loop list             whose output is replayed
+    loop check, edited    after an edit of a program
     a Tab                 the names of all experiments
     loop runs             over 10,000 folders of runs, which did not change
 
@@ -21,7 +22,7 @@ import sys
 import time
 from pathlib import Path
 
-from _support import all_turns, arguments, call, compare, medians, scratch, tell
+from _support import all_turns, arguments, call, call_anyway, compare, medians, scratch, tell
 from orchestrator import loop, make
 
 EXPERIMENTS, RUNS = 1000, 10_000
@@ -34,17 +35,28 @@ def main() -> int:
         workspace = make(folder / "large", EXPERIMENTS)
         call(loop(workspace, "sync"))
         add_runs(workspace, RUNS)
+        program = workspace / "src/tiny0/train.py"
+        program.write_text("import sys\n" + "print('trained')  # a line of a program\n" * 50)
         time.sleep(0.5)  # what just changed is read each time
         lines = {
             BASE: ("--version",),
             "loop sync": ("sync",),
             "loop list": ("list",),
+            "loop check, edited": ("check",),
             "a Tab": ("completion", "words", "--", "run", ""),
             "loop runs": ("runs",),
         }
         ways = {
             name: lambda words=words: call(loop(workspace, *words)) for name, words in lines.items()
         }
+
+        def edited() -> None:
+            with program.open("a") as file:
+                file.write("# another line\n")
+
+        check = ways["loop check, edited"]
+        call_anyway(loop(workspace, "check"))
+        ways["loop check, edited"] = lambda: (edited(), check())
         times = all_turns(ways, args.turns)
     ratios = {f"{name} / {BASE}": compare(times, name, BASE) for name in lines if name != BASE}
     tell(args.turns, medians(times), ratios, as_json=args.json)

@@ -3,6 +3,7 @@
 In one run, in turns, with an experiment whose program does nothing and whose image is ready:
 
     loop run           `scripts/loop run tiny`
+    loop run, edited   the same after an edit of its program
     loop run, venv     the same without a container
     bash               the job's command by `bash -c` alone
     docker run         the same `docker run` alone
@@ -100,12 +101,21 @@ def container_ways(workspace: Path) -> dict[str, Callable[[], object]]:
     context = str(workspace / "src/tiny0/environment")
     build = ["docker", "build", "--quiet", "--tag", told["image"] + "-by-hand", context]
 
+    program = workspace / "src/tiny0/train.py"
+    program.write_text("import sys\n\nprint('trained')\n")
+
+    def edited_run() -> None:
+        with program.open("a") as file:
+            file.write("# another line\n")
+        call(run)
+
     def build_and_run() -> None:
         call(build)
         call(raw)
 
     return {
         "loop run": lambda: call(run),
+        "loop run, edited": edited_run,
         "docker run": lambda: call(raw),
         "build and run": build_and_run,
     }
@@ -155,7 +165,7 @@ def ratios(times: dict[str, list[float]], medians: dict[str, float]) -> dict[str
         "loop run, venv / bash": compare(times, "loop run, venv", "bash")
     }
     if "docker run" in times:
-        for name in ("loop run", "build and run", "devcontainer exec"):
+        for name in ("loop run", "loop run, edited", "build and run", "devcontainer exec"):
             if name in times:
                 result[f"{name} / docker run"] = compare(times, name, "docker run")
     small, large = SIZES[0], SIZES[-1]

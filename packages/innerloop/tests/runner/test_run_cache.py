@@ -17,7 +17,7 @@ from innerloop.docker import client, container_context, engine, engine_location
 from innerloop.docker.engine import Engine
 from innerloop.local import container_run, docker
 from innerloop.model.container import Mount
-from innerloop.model.folder_contents import LARGEST_POINTER
+from innerloop.model.folder_contents import LARGEST_POINTER, pointer_of
 from innerloop.runner import execute, preflight, run_cache
 from innerloop.runner.run_cache import Lookup
 from innerloop.runner.started_run import Started
@@ -154,6 +154,7 @@ EDITS: dict[str, Callable[[Path], object]] = {
     "of the same size and time": lambda code: in_place(code / "train.py", "line", "LINE"),
     "shared code": lambda code: (code.parent / "common/more.py").write_text(LONG * 2),
     "a module in a folder": lambda code: replaced(code / "parts/one.py", LONG * 3),
+    "a short file": lambda code: (code / "short.py").write_text("import sys\nprint(2)\n"),
     "another experiment": lambda code: (code.parent / "other/train.py").write_text(LONG * 3),
 }
 
@@ -165,7 +166,7 @@ def long(root: Path) -> Started:
         (root / "src" / name).parent.mkdir(exist_ok=True)
         (root / "src" / name).write_text(LONG)
     (root / "src/tiny/run.sh").write_text("#!/bin/sh\n" + "# about the program\n" * 300)
-    (root / "src/tiny/small.py").write_text("small = 1\n")
+    (root / "src/tiny/short.py").write_text("import sys\n\nprint(1)\n")
     settle()
     started = planned(root)
     run_cache.keep(looked_up(root), started)
@@ -191,7 +192,8 @@ def linked(path: Path, text: str) -> None:
 SEEN: dict[str, Callable[[Path], object]] = {
     "line ends of a script": lambda code: (code / "run.sh").write_text("#!/bin/sh\r\n" * 500),
     "a pointer": lambda code: (code / "train.py").write_text("/annex/objects/SHA256E-s1\n"),
-    "a small file": lambda code: (code / "small.py").write_text("small = 2\n"),
+    "a file of one line": lambda code: (code / "small.py").write_text("small = 2\n"),
+    "more lines": lambda code: (code / "small.py").write_text("small = 1\nmore = 2\n"),
     "mode": lambda code: (code / "train.py").chmod(0o755),
     "a link": lambda code: linked(code / "train.py", "small.py"),
     "job": lambda code: (code / "azure-ml-job.yaml").write_text(JOB + "display_name: another\n"),
@@ -243,8 +245,36 @@ def test_a_plan_reads_no_text_below_src_that_is_not_noted(root: Path) -> None:
     assert not {"src/tiny/train.py", "src/tiny/run.sh"} & files_opened
 
 
-def test_a_glimpse_has_what_the_rules_on_content_look_at() -> None:
-    assert max(LARGEST_POINTER, text_links._MOST_TEXT) < read_states._SMALL
+LFS = "version https://git-lfs.github.com/spec/v1\noid sha256:" + "ab" * 32 + "\nsize 12345\n"
+GLIMPSES = (  # texts of which the rules on content see the same, and of which they see something else
+    (("import os\n1\n", "import os\n" + "2\n" * 9000), ("import sys\n1\n", "import os\n")),
+    (("#!/bin/sh\nls\n", "#!/bin/sh\ncd\r\n"), ("#!/bin/sh\r\nls\n", "#!/bin/bash\nls\n")),
+    ((LFS,), (LFS + "\n" * 900, LFS.replace("oid", "old"), LFS.replace("ab", "cd"))),
+    (("/annex/objects/k\n",), ("/annex/objects/k\n" + "\n" * 1010, "/annex/objects/kk\n")),
+    (("../common/a.py",), ("../common/b.py", "../common/a.py\nmore")),
+    (("x" * 1024,), ("x" * 1023 + "y", "x" * 1025, "x" * 5000)),
+    (("a\n" + "b" * 1_000_000, "a\n" + "c" * 1_000_001), ("a\n" + "b" * 999_998, "b\n" * 600_000)),
+)
+
+
+@pytest.mark.parametrize(("same", "others"), GLIMPSES)
+def test_a_glimpse_has_what_the_rules_on_content_look_at(
+    same: tuple[str, ...], others: tuple[str, ...], tmp_path: Path
+) -> None:
+    def seen(text: str) -> object:
+        path = tmp_path / "file"
+        path.write_bytes(text.encode())
+        return read_states.glimpse(path)
+
+    assert len({str(seen(text)) for text in same}) == 1
+    assert str(seen(same[0])) not in {str(seen(text)) for text in others}
+    assert regular_files.texts_read.isdisjoint({str(tmp_path / "file")})
+
+
+def test_a_glimpse_knows_how_pointers_begin_and_how_long_they_are() -> None:
+    assert max(LARGEST_POINTER, text_links._MOST_TEXT) <= read_states._SMALL
+    for text in (LFS, "/annex/objects/k\n"):
+        assert pointer_of(text.encode()) and text.encode().startswith(read_states._POINTERS)
 
 
 def test_other_words_folders_and_variables_are_planned(

@@ -24,10 +24,11 @@ NOT_READ = frozenset(
 )
 # Files and folders beyond which there is no cache.
 MOST_ROWS = 30_000
-# A script is looked at up to this size, in bytes. Of a text that is smaller than the second number, a
-# glimpse is all of it: it may be a pointer (`model/folder_contents`) or a link (`text_links`).
+# A script is looked at up to this size, in bytes. Smaller files than the second number may be pointers,
+# which begin as the texts say (`model/folder_contents`), or links of one line (`text_links`).
 LARGEST_SCRIPT = 1_000_000
-_SMALL = 4096
+_SMALL = 1024
+_POINTERS = (b"version ", b"/annex/")
 
 Row = list[Any]
 
@@ -115,15 +116,19 @@ def state(path: Path) -> Row:
 def glimpse(path: Path) -> Row:
     """What the rules on the content of a folder see of a file without reading its text.
 
-    All of a small one, and the first line of others. OSError as `open` does.
+    All of what may be a pointer or a link, and the first line of others. OSError as `open` does.
     """
     with regular_files.opened(path, is_read=False) as file:
         start = file.read(_SMALL)
         size = os.fstat(file.fileno()).st_size
-        line, end, _ = start.partition(b"\n")
-        if len(start) < _SMALL or not end:
+        line, end, rest = start.partition(b"\n")
+        if not end and len(start) == _SMALL:
             return [size, zlib.crc32(start + file.read(LARGEST_SCRIPT))]
-    return ["large" if size > LARGEST_SCRIPT else "script", zlib.crc32(line)]
+    if line.startswith(_POINTERS):
+        return [min(size, _SMALL), zlib.crc32(start)]
+    is_line = len(start) < _SMALL and not rest.strip()
+    kind = "large" if size > LARGEST_SCRIPT else "line" if is_line else "text"
+    return [kind, zlib.crc32(line)]
 
 
 def places(root: Path, paths: Iterable[str]) -> dict[str, Row]:
