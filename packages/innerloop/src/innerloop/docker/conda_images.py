@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..model.container import image_name_part
 from ..model.dockerfiles import dockerfile, generated
+from ..model.dockerfiles.requirements_steps import pip_install
 from ..model.environment import Image
 from ..model.experiment import Experiment
 from ..model.jobs import conda
@@ -117,7 +118,7 @@ def conda_dockerfile(base: str, *, with_constraints: bool = False) -> str:
     constraints = f" {conda.CONSTRAINTS}" if with_constraints else ""
     steps = generated.conda_steps(
         f"{generated.FOLDER}/conda.yaml",
-        f"cd {generated.FOLDER}; python3 -m pip install --no-cache-dir --requirement pip.txt",
+        f"cd {generated.FOLDER}; {pip_install()} --requirement pip.txt",
     )
     return (
         f"FROM {base}\nUSER root\nCOPY conda.yaml pip.txt{constraints} {generated.FOLDER}/\n{steps}"

@@ -11,6 +11,8 @@ import posixpath
 import shlex
 from collections.abc import Sequence
 
+from .requirements_steps import bytecode_step, install_step, pip_install, uv_step
+
 # The images to start from if the job names none. Azure ML's own has conda.
 CONDA_BASE = "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04"
 PYTHON_BASE = "python:3.11-slim-bookworm"
@@ -21,16 +23,21 @@ CONDA_PREFIX = "/opt/innerloop/env"
 _HEAD = """# Generated from {file}. To write one of your own, name it in [experiments.{name}]:
 # environment = "PATH/TO/Dockerfile".
 """
-_PIP = "python3 -m pip install --no-cache-dir --disable-pip-version-check"
 
 
-def of_requirements(name: str, file: str, base: str, copied: Sequence[str]) -> str:
-    """Installs a requirements file by pip; `copied` is it and what it refers to, in the context."""
+def of_requirements(name: str, file: str, base: str, copied: Sequence[str], *, uv: str) -> str:
+    """Installs a requirements file by uv or pip; `copied` is it and what it refers to, in the context.
+
+    `uv`: the lock of uv itself.
+    """
+    first, *others = map(_inside, copied)
     return (
         _HEAD.format(file=file, name=name)
         + f"FROM {base}\nUSER root\n"
+        + uv_step(uv)
         + _copies(copied)
-        + f"RUN {_PIP} --requirement {shlex.quote(_inside(copied[0]))}\n"
+        + install_step(first, others=others)
+        + bytecode_step()
         + "ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1\n"
     )
 
@@ -54,7 +61,7 @@ def of_conda(
     """
     inside = shlex.quote(_inside(copied[0]))
     lines = " ".join(shlex.quote(line) for line in requirements)
-    install = f"printf '%s\\n' {lines} > /tmp/pip.txt; {_PIP} --requirement /tmp/pip.txt"
+    install = f"printf '%s\\n' {lines} > /tmp/pip.txt; {pip_install()} --requirement /tmp/pip.txt"
     if constraints:
         limits = " ".join(shlex.quote(line) for line in constraints)
         install = (
