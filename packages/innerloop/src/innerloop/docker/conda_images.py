@@ -8,7 +8,6 @@ from pathlib import Path
 
 from ..model.container import image_name_part
 from ..model.dockerfiles import dockerfile, generated
-from ..model.dockerfiles.requirements_steps import pip_install
 from ..model.environment import Image
 from ..model.experiment import Experiment
 from ..model.jobs import conda
@@ -115,6 +114,8 @@ def conda_dockerfile(base: str, *, with_constraints: bool = False) -> str:
 
     The environment is first on PATH, as on Azure ML.
     """
+    from ..model.dockerfiles.requirements_steps import pip_install  # few jobs have a conda file
+
     constraints = f" {conda.CONSTRAINTS}" if with_constraints else ""
     steps = generated.conda_steps(
         f"{generated.FOLDER}/conda.yaml",

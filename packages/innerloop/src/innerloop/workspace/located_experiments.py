@@ -325,7 +325,8 @@ def dockerfile_text(paths: ExperimentPaths, name: str, base: str, read: Read) ->
 
     image = base or generated.PYTHON_BASE
     copied = _in_context(files, paths)
-    uv = locked_environments.text_of("uv")
+    hashed = any("--hash=" in (read(path) or "") for path in files)
+    uv = locked_environments.text_of("uv") if hashed else ""
     return generated.of_requirements(name, paths.environment, image, copied, uv=uv)
 
 

@@ -11,8 +11,6 @@ import posixpath
 import shlex
 from collections.abc import Sequence
 
-from .requirements_steps import bytecode_step, install_step, pip_install, uv_step
-
 # The images to start from if the job names none. Azure ML's own has conda.
 CONDA_BASE = "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04"
 PYTHON_BASE = "python:3.11-slim-bookworm"
@@ -25,18 +23,20 @@ _HEAD = """# Generated from {file}. To write one of your own, name it in [experi
 """
 
 
-def of_requirements(name: str, file: str, base: str, copied: Sequence[str], *, uv: str) -> str:
-    """Installs a requirements file by uv or pip; `copied` is it and what it refers to, in the context.
+def of_requirements(name: str, file: str, base: str, copied: Sequence[str], *, uv: str = "") -> str:
+    """Installs a requirements file, `copied` with what it refers to: their paths in the context.
 
-    `uv`: the lock of uv itself.
+    `uv`: the lock of uv itself, for files with hashes. Without it, pip installs.
     """
-    first, *others = map(_inside, copied)
+    # Few commands write such a Dockerfile.
+    from .requirements_steps import bytecode_step, install_step, uv_step
+
     return (
         _HEAD.format(file=file, name=name)
         + f"FROM {base}\nUSER root\n"
-        + uv_step(uv)
+        + (uv_step(uv) if uv else "")
         + _copies(copied)
-        + install_step(first, others=others)
+        + install_step(_inside(copied[0]), hashed=bool(uv), enforced=False)
         + bytecode_step()
         + "ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1\n"
     )
@@ -59,6 +59,8 @@ def of_conda(
 
     An image without conda gets `requirements` by pip, with `constraints`.
     """
+    from .requirements_steps import pip_install
+
     inside = shlex.quote(_inside(copied[0]))
     lines = " ".join(shlex.quote(line) for line in requirements)
     install = f"printf '%s\\n' {lines} > /tmp/pip.txt; {pip_install()} --requirement /tmp/pip.txt"

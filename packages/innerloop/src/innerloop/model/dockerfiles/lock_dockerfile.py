@@ -73,7 +73,7 @@ def _head(lock: EnvironmentLock, base: str, uv: str, place: Callable[[str], str]
     text = f"FROM {base}\nUSER root\nWORKDIR {_FOLDER}\n"
     if lock.is_uvs:
         text += _uv_itself(uv)
-    elif lock.is_pips:
+    elif lock.is_pips and lock.is_hashed:
         text += requirements_steps.uv_step(uv)
     return text + "".join(f"COPY {json.dumps([place(name), name])}\n" for name, _ in lock.files)
 
@@ -105,11 +105,7 @@ def _install(lock: EnvironmentLock, requirements: str = REQUIREMENTS) -> str:
     if kind == "pixi":
         return "RUN pixi install --frozen\n"
     written = "" if lock.files else "".join(_written(lock.requirements, requirements))
-    others = [name for name, _ in lock.files if name != requirements]
-    return (
-        f"{written}{install_step(requirements, others=others, hashed=lock.is_hashed)}"
-        f"{bytecode_step()}"
-    )
+    return f"{written}{install_step(requirements, hashed=lock.is_hashed)}{bytecode_step()}"
 
 
 def _by_uv(command: str) -> str:

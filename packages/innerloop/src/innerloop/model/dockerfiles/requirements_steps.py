@@ -1,8 +1,10 @@
 """The instructions of a generated Dockerfile that install requirements, by uv or else by pip. Pure.
 
-uv is several times faster, and reads nothing of pip's settings. Where an image has some that matter,
-pip installs: else uv would look for the packages of a private index on the public one. pip also installs
-where there is no uv, and where uv fails.
+uv installs requirements with hashes, which decide what is installed. Without hashes it may choose others
+than pip does: it takes a package from the first index that has it, and sees none of those that the
+system's packages bring. It reads no settings of pip: where an image has some that matter, pip installs,
+else a private package would be looked for on a public index. So it does where there is no uv, and where
+uv fails.
 
 Sources: pip's documentation, "Configuration" and "pip config"; uv's documentation, "Compatibility with
 pip"; Python's documentation, "compileall".
@@ -12,7 +14,6 @@ from __future__ import annotations
 
 import posixpath
 import shlex
-from collections.abc import Sequence
 
 from .dockerfile_mounts import OURS, secret_path
 
@@ -20,11 +21,18 @@ from .dockerfile_mounts import OURS, secret_path
 UV_FOLDER = "/opt/innerloop/uv"
 UV = f"{UV_FOLDER}/bin/uv"
 _UV_LOCK = "/opt/innerloop/uv-itself.txt"
-# Settings of pip that change neither which packages are installed nor where they come from. uv may fail
-# without the authority (cert), which pip then has.
+# Settings of pip that change neither which packages are installed nor where they come from. Without the
+# authority (cert) uv may fail, and pip installs.
 _HARMLESS = (
     *("break-system-packages", "cache-dir", "cert", "compile", "config-file", "default-timeout"),
-    *("disable-pip-version-check", "exists-action", "log", "no-cache-dir", "no-color", "no-compile"),
+    *(
+        "disable-pip-version-check",
+        "exists-action",
+        "log",
+        "no-cache-dir",
+        "no-color",
+        "no-compile",
+    ),
     *("no-input", "no-python-version-warning", "no-warn-conflicts", "no-warn-script-location"),
     *("progress-bar", "quiet", "retries", "root-user-action", "timeout", "verbose"),
 )
@@ -37,9 +45,6 @@ case "$PIP_CONFIG_FILE" in ({secret_path(OURS)}*) unset PIP_CONFIG_FILE ;; esac;
                 env | sed -n 's/^PIP_/:env:./p'; \\
                 ls {_PIP_FILES} \\
                     "$PIP_CONFIG_FILE" 2> /dev/null | sed 's/^/global./'; }}"""
-# A line with an option that uv understands in another way than pip: all but --hash, -r and -c; of those
-# two, what is fetched, which cannot be looked into. In the C locale, so that a byte order mark is skipped.
-_OTHER_OPTIONS = "^[^!-~]*-(-?[^-rc]|.*://)"
 
 
 def pip_install(python: str = "python3") -> str:
@@ -74,46 +79,36 @@ RUN mkdir -p {posixpath.dirname(UV_FOLDER)} \\
     if [ -n "$( {{ {_SETTINGS}; }} \\
             | grep -E '^(global|install|:env:)[.]' \\
             | grep -Eiv '[.]({harmless})=')" ]; then \\
-        echo 'innerloop: pip installs the packages: uv would not read the settings of pip in this image'; \\
+        echo 'innerloop: the image has settings of pip, which uv does not read'; \\
     elif python3 -m pip --version > /dev/null 2>&1; then \\
         {pip_install()} \\
             --target {UV_FOLDER} --only-binary :all: --require-hashes -r {_UV_LOCK} \\
-        || echo 'innerloop: pip installs the packages: uv cannot be installed'; \\
+        || echo 'innerloop: uv cannot be installed'; \\
     elif command -v uv > /dev/null; then \\
         mkdir -p {posixpath.dirname(UV)} && ln -s "$(command -v uv)" {UV}; \\
     fi
 """
 
 
-def install_step(file: str, *, others: Sequence[str] = (), hashed: bool = False) -> str:
-    """Install a requirements file; `others` are the paths of those that it names.
+def install_step(file: str, *, hashed: bool, enforced: bool = True) -> str:
+    """Install a requirements file; with hashes by the uv of `uv_step`.
 
-    `hashed`: every requirement has a hash. If not, the step looks for hashes in the files: pip demands
-    all as soon as there is one, and uv is told to. Without any, pip installs files with options that
-    uv understands in another way.
+    `enforced`: pip, too, is told that each requirement has a hash. If not, it demands that as soon as
+    one has.
     """
     path = shlex.quote(file)
-    if hashed:
-        return _step(f"--require-hashes -r {path}", f"--require-hashes -r {path}")
-    paths = " ".join(shlex.quote(one) for one in (file, *others))
-    found = f"hashes=; if grep -qe '--hash=' {paths}; then hashes=--require-hashes; fi"
-    unless = f"[ -z \"$hashes\" ] && LC_ALL=C grep -Eq '{_OTHER_OPTIONS}' {paths}"
-    return _step(f"$hashes -r {path}", f"-r {path}", before=found, unless=unless)
-
-
-def _step(uvs: str, pips: str, before: str = "", unless: str = "") -> str:
-    """The instruction for the arguments of uv and of pip; `unless`: pip installs if this succeeds."""
-    return (
-        f"RUN {before}{'; ' if before else ''}\\\n"
-        f"    if [ ! -x {UV} ] \\\n"
-        + (f"        || {{ {unless}; }} \\\n" if unless else "")
-        + f"        || ! UV_HTTP_TIMEOUT=120 {UV} pip install --no-cache \\\n"
-        f'            --project {UV_FOLDER} --python "$(command -v python3)" \\\n'
-        f"            --break-system-packages {uvs}; then \\\n"
-        "        echo 'innerloop: pip installs the packages, not uv'; \\\n"
-        f"        {pip_install()} {pips}; \\\n"
-        "    fi\n"
-    )
+    if not hashed:
+        return f"RUN {pip_install()} -r {path}\n"
+    return f"""\
+RUN if [ ! -x {UV} ] \\
+        || ! UV_HTTP_TIMEOUT=120 {UV} pip install --no-cache \\
+            --project {UV_FOLDER} --python "$(command -v python3)" \\
+            --break-system-packages --require-hashes -r {path}; then \\
+        echo 'innerloop: pip installs the packages'; \\
+        {pip_install()} \\
+            {"--require-hashes " if enforced else ""}-r {path}; \\
+    fi
+"""
 
 
 def bytecode_step(python: str = "python3") -> str:
