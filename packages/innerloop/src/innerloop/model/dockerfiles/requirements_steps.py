@@ -74,7 +74,7 @@ def uv_step(lock: str) -> str:
     return f"""\
 # uv at one version, checked against its hashes. It reads no settings of pip: if the image has some that
 # choose packages or their index, pip installs.
-RUN mkdir -p {posixpath.dirname(UV_FOLDER)} \\
+RUN rm -rf {UV_FOLDER} && mkdir -p {posixpath.dirname(UV_FOLDER)} \\
     && {listed_uv(lock)}; \\
     if [ -n "$( {{ {_SETTINGS}; }} \\
             | grep -E '^(global|install|:env:)[.]' \\
