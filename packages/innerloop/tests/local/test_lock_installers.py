@@ -172,12 +172,25 @@ def test_pixis_lock_needs_an_image(workspace: Workspace) -> None:
 @pytest.mark.docker
 @pytest.mark.network
 @pytest.mark.nightly
-@pytest.mark.parametrize("lock", ["uv.lock", "pylock.toml", "poetry.lock", "pins.txt"])
-def test_image_of_each_kind_of_lock_has_its_packages(workspace: Workspace, lock: str) -> None:
+@pytest.mark.parametrize(
+    ("lock", "pip"),
+    [
+        ("uv.lock", False),
+        ("pylock.toml", False),
+        ("poetry.lock", False),
+        ("pins.txt", False),
+        ("limited.txt", True),  # uv refuses constraints without hashes
+    ],
+)
+def test_image_of_each_kind_of_lock_has_its_packages(
+    workspace: Workspace, lock: str, pip: bool
+) -> None:
     pin = locked("iniconfig")
     version = re.findall(r"iniconfig==([0-9.]+)", pin)[0]
     hashes = "".join(f'{{hash = "{one}"}}, ' for one in re.findall(r"sha256:[0-9a-f]{64}", pin))
     workspace.write("jobs/pins.txt", pin)
+    workspace.write("jobs/limited.txt", f"-c limits.txt\n{pin}")
+    workspace.write("jobs/limits.txt", f"iniconfig<={version}\n")
     workspace.write(
         "jobs/poetry.lock",
         f'[[package]]\nname = "iniconfig"\nversion = "{version}"\ngroups = ["main"]\n'
@@ -197,6 +210,8 @@ def test_image_of_each_kind_of_lock_has_its_packages(workspace: Workspace, lock:
     workspace.write("jobs/innerloop.toml", f'[environment]\nfile = "jobs/{lock}"\n')
     answer = workspace.loop("run", "jobs/job.yml", "--backend", "docker", timeout=600)
     assert (answer.code, answer.out) == (0, "iniconfig\n"), answer.message
+    printed = [line.strip() for line in answer.err.splitlines()]
+    assert ("innerloop: pip installs the packages" in printed) is pip
     # The same as an experiment, in an image and in its dev container.
     declared = f'[experiments.train]\njob = "jobs/job.yml"\nenvironment = "jobs/{lock}"\n'
     workspace.write("innerloop.toml", declared)

@@ -279,7 +279,8 @@ def test_image_of_a_lock_copies_its_files_and_installs_them_frozen(
     assert copied == files
     assert any(keyword == "RUN" and installs in " ".join(rest.split()) for keyword, rest in steps)
     written = " ".join(rest for keyword, rest in steps if keyword == "RUN")
-    assert ("uv==1" in written) == read.is_uvs
+    assert ("uv==1" in written) == (path != "pixi.lock")
+    assert ("compileall" in written) == (path != "pixi.lock")
     assert ("tiny==" in written) == (path == "poetry.lock")
 
 
@@ -325,8 +326,9 @@ def test_dockerfile_writes_the_packages_of_poetry_as_they_are(tmp_path: Path) ->
     read = lock_of(source_of("poetry.lock", reader(files), "x"), reader(files))
     parsed = dockerfile.parse(of_lock(read), "Dockerfile")
     runs = [one.arguments for one in parsed.last.instructions if one.keyword == "RUN"]
-    assert len(runs) > 2 and max(map(len, runs)) < 128 * 1024
-    for command in runs[:-1]:
+    written = [command for command in runs if command.startswith("printf")]
+    assert len(written) > 1 and max(map(len, runs)) < 128 * 1024
+    for command in written:
         subprocess.run(["sh", "-c", command], cwd=tmp_path, check=True, timeout=60)
     assert (tmp_path / "requirements.txt").read_text() == read.requirements
 
@@ -391,4 +393,6 @@ def test_key_differs_with_every_file_and_use() -> None:
 def test_requirements_without_hashes_are_said_to_have_none() -> None:
     files = {"requirements.txt": "tiny==1\n"}
     read = lock_of(source_of("requirements.txt", reader(files), "x"), reader(files))
-    assert not read.is_hashed and "--require-hashes" not in of_lock(read)
+    text = of_lock(read, uv=UV_ITSELF)
+    # uv might choose others than pip: the file does not decide which are installed.
+    assert not read.is_hashed and "--require-hashes" not in text and "/uv" not in text

@@ -13,14 +13,9 @@ from tests.support import ROOT
 
 # Installs without hashes, each with the reason. (file, text in the command)
 WITHOUT_HASHES = {
-    ("packages/innerloop/src/innerloop/docker/conda_images.py", "pip.txt"): (
-        "the packages of a person's conda file, which has no hashes"
-    ),
-    ("packages/innerloop/src/innerloop/model/dockerfiles/generated.py", "_PIP"): (
-        "a person's requirements file: where it has hashes, pip checks all"
-    ),
-    ("packages/innerloop/src/innerloop/model/dockerfiles/lock_dockerfile.py", "{option}"): (
-        "`option` is --require-hashes for a lock that has hashes"
+    ("packages/innerloop/src/innerloop/model/dockerfiles/requirements_steps.py", "{python} -m"): (
+        "the start of pip's command, which --require-hashes follows for a lock; packages of a person's "
+        "conda file have no hashes, and of a requirements file with hashes pip checks all"
     ),
     ("packages/innerloop/src/innerloop/model/dockerfiles/lock_dockerfile.py", "uv sync"): (
         "uv checks every hash in uv.lock"

@@ -114,10 +114,12 @@ def conda_dockerfile(base: str, *, with_constraints: bool = False) -> str:
 
     The environment is first on PATH, as on Azure ML.
     """
+    from ..model.dockerfiles.requirements_steps import pip_install  # few jobs have a conda file
+
     constraints = f" {conda.CONSTRAINTS}" if with_constraints else ""
     steps = generated.conda_steps(
         f"{generated.FOLDER}/conda.yaml",
-        f"cd {generated.FOLDER}; python3 -m pip install --no-cache-dir --requirement pip.txt",
+        f"cd {generated.FOLDER}; {pip_install()} --requirement pip.txt",
     )
     return (
         f"FROM {base}\nUSER root\nCOPY conda.yaml pip.txt{constraints} {generated.FOLDER}/\n{steps}"

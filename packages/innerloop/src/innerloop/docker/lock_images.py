@@ -20,7 +20,7 @@ def image_on(
     workspace: Workspace, experiment: Experiment, lock: EnvironmentLock, base: str = ""
 ) -> Image:
     """The image that is built from the lock, on a base image ("": the usual one of its kind)."""
-    text = of_lock(lock, base, uv=locked_environments.text_of("uv") if lock.is_uvs else "")
+    text = of_lock(lock, base, uv=locked_environments.text_of("uv"))
     digest = sha256("\0".join((text, lock.key)).encode("utf-8", "surrogateescape")).hexdigest()
     context = venvs.cache_folder() / "lock-images" / digest[:16]
     kind = image_name_part(f"{experiment.slug}-{lock.source.kind}-{digest[:8]}")

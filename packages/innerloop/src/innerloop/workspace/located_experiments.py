@@ -321,8 +321,13 @@ def dockerfile_text(paths: ExperimentPaths, name: str, base: str, read: Read) ->
             name, paths.environment, image, copied, packages.requirements, packages.constraints
         )
     _follow(text, posixpath.dirname(paths.environment), reading, files)
+    from ..util import locked_environments  # only an experiment with such a file needs it
+
     image = base or generated.PYTHON_BASE
-    return generated.of_requirements(name, paths.environment, image, _in_context(files, paths))
+    copied = _in_context(files, paths)
+    hashed = any("--hash=" in (read(path) or "") for path in files)
+    uv = locked_environments.text_of("uv") if hashed else ""
+    return generated.of_requirements(name, paths.environment, image, copied, uv=uv)
 
 
 def _of_lock(paths: ExperimentPaths, base: str, read: Read) -> str:
@@ -341,7 +346,7 @@ def _of_lock(paths: ExperimentPaths, base: str, read: Read) -> str:
     files = [beside.get(name, source.path) for name, _ in job.files]
     inner = _in_context(dict.fromkeys(files), paths)
     places = {name: place for (name, _), place in zip(job.files, inner, strict=True)}
-    uv = locked_environments.text_of("uv") if job.is_uvs else ""
+    uv = locked_environments.text_of("uv")
     return lock_dockerfile.of_uses(locks, base, uv=uv, places=places)
 
 

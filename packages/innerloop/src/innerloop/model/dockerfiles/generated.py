@@ -21,16 +21,23 @@ CONDA_PREFIX = "/opt/innerloop/env"
 _HEAD = """# Generated from {file}. To write one of your own, name it in [experiments.{name}]:
 # environment = "PATH/TO/Dockerfile".
 """
-_PIP = "python3 -m pip install --no-cache-dir --disable-pip-version-check"
 
 
-def of_requirements(name: str, file: str, base: str, copied: Sequence[str]) -> str:
-    """Installs a requirements file by pip; `copied` is it and what it refers to, in the context."""
+def of_requirements(name: str, file: str, base: str, copied: Sequence[str], *, uv: str = "") -> str:
+    """Installs a requirements file, `copied` with what it refers to: their paths in the context.
+
+    `uv`: the lock of uv itself, for files with hashes. Without it, pip installs.
+    """
+    # Few commands write such a Dockerfile.
+    from .requirements_steps import bytecode_step, install_step, uv_step
+
     return (
         _HEAD.format(file=file, name=name)
         + f"FROM {base}\nUSER root\n"
+        + (uv_step(uv) if uv else "")
         + _copies(copied)
-        + f"RUN {_PIP} --requirement {shlex.quote(_inside(copied[0]))}\n"
+        + install_step(_inside(copied[0]), hashed=bool(uv), enforced=False)
+        + bytecode_step()
         + "ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1\n"
     )
 
@@ -52,9 +59,11 @@ def of_conda(
 
     An image without conda gets `requirements` by pip, with `constraints`.
     """
+    from .requirements_steps import pip_install
+
     inside = shlex.quote(_inside(copied[0]))
     lines = " ".join(shlex.quote(line) for line in requirements)
-    install = f"printf '%s\\n' {lines} > /tmp/pip.txt; {_PIP} --requirement /tmp/pip.txt"
+    install = f"printf '%s\\n' {lines} > /tmp/pip.txt; {pip_install()} --requirement /tmp/pip.txt"
     if constraints:
         limits = " ".join(shlex.quote(line) for line in constraints)
         install = (

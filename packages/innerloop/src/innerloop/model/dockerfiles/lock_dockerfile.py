@@ -1,8 +1,9 @@
 """The Dockerfile for an environment that is a lock. Pure.
 
-Each is installed by its own program and checked against its hashes: nothing is resolved while the
-image is built. The project's own code is not installed: a run mounts it. uv itself, and what a
-poetry.lock pins, are in the Dockerfile's text, so that a plain `docker build` needs no other file.
+Each is installed by its own program, pip's by uv where that can, and checked against its hashes:
+nothing is resolved while the image is built. The project's own code is not installed: a run mounts it.
+uv itself, and what a poetry.lock pins, are in the Dockerfile's text, so that a plain `docker build`
+needs no other file.
 
 Sources: uv's guide "Using uv in Docker"; Poetry's "poetry export"; pixi's "Container".
 """
@@ -15,12 +16,13 @@ from collections.abc import Callable, Iterator, Mapping
 
 from ..environment_lock import REQUIREMENTS, EnvironmentLock, LockUse
 from ..environment_source import EnvironmentSource
+from . import requirements_steps
+from .requirements_steps import UV_FOLDER, bytecode_step, install_step, pip_install
 
 # Where the environment is in the image; it is first on PATH.
 ENVIRONMENT = "/opt/innerloop/env"
 _FOLDER = "/opt/innerloop"
 _PIXI = f"{_FOLDER}/.pixi/envs/default"
-_PIP = "--no-cache-dir --timeout 120 --disable-pip-version-check --root-user-action=ignore"
 # The characters of a RUN: a program's argument has at most 128 KiB on Linux.
 _LONGEST = 60_000
 
@@ -71,18 +73,19 @@ def _head(lock: EnvironmentLock, base: str, uv: str, place: Callable[[str], str]
     text = f"FROM {base}\nUSER root\nWORKDIR {_FOLDER}\n"
     if lock.is_uvs:
         text += _uv_itself(uv)
+    elif lock.is_pips and lock.is_hashed:
+        text += requirements_steps.uv_step(uv)
     return text + "".join(f"COPY {json.dumps([place(name), name])}\n" for name, _ in lock.files)
 
 
 def _uv_itself(lock: str) -> str:
     """Uv at one version that is checked against its hashes, in an environment of its own."""
-    lines = (line.split("#")[0].replace("\\", "") for line in lock.splitlines())
-    words = [shlex.quote(word) for line in lines for word in line.split()]
-    listed = " \\\n    ".join(["RUN printf '%s '", *words])
+    file = "uv-itself.txt"
     return (
-        f"{listed} \\\n    > uv-itself.txt \\\n"
-        f"    && python3 -m venv {_FOLDER}/uv \\\n"
-        f"    && {_FOLDER}/uv/bin/pip install {_PIP} --require-hashes -r uv-itself.txt\n"
+        f"RUN {requirements_steps.listed_uv(lock, file)} \\\n"
+        f"    && python3 -m venv {UV_FOLDER} \\\n"
+        f"    && {pip_install(f'{UV_FOLDER}/bin/python3')} \\\n"
+        f"        --require-hashes -r {file}\n"
     )
 
 
@@ -101,16 +104,14 @@ def _install(lock: EnvironmentLock, requirements: str = REQUIREMENTS) -> str:
         )
     if kind == "pixi":
         return "RUN pixi install --frozen\n"
-    option = "--require-hashes " if lock.is_hashed else ""
     written = "" if lock.files else "".join(_written(lock.requirements, requirements))
-    return (
-        f"{written}RUN PIP_BREAK_SYSTEM_PACKAGES=1 python3 -m pip install "
-        f"{_PIP} {option}-r {requirements}\n"
-    )
+    return f"{written}{install_step(requirements, hashed=lock.is_hashed)}{bytecode_step()}"
 
 
 def _by_uv(command: str) -> str:
-    return f"RUN PATH={_FOLDER}/uv/bin:$PATH && {command}\n"
+    return (
+        f"RUN PATH={UV_FOLDER}/bin:$PATH && {command}\n{bytecode_step(f'{ENVIRONMENT}/bin/python')}"
+    )
 
 
 def _written(text: str, file: str) -> Iterator[str]:
