@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from itertools import pairwise
 from urllib.parse import quote
 
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from innerloop.util import redaction
 from innerloop.util.redaction import MASK, by_form, is_secret_name, known
 
 
@@ -95,3 +97,15 @@ def test_stream_gives_the_same_as_the_whole(pieces: list[bytes], cuts: list[int]
     assert written.replace(MASK.encode(), b"").replace(b"-longer", b"") == (
         redaction.text(text.decode()).encode().replace(MASK.encode(), b"").replace(b"-longer", b"")
     )
+
+
+@given(st.from_regex(redaction._SECRET_NAME, fullmatch=True) | st.text() | st.from_regex("[a-z_]+"))
+def test_no_name_of_a_secret_is_left_out_by_its_words(name: str) -> None:
+    name = name.lower()
+    is_one = re.fullmatch(redaction._SECRET_NAME, name) is not None
+    assert is_secret_name(name) == (is_one and not re.fullmatch(redaction._NO_SECRET, name))
+
+
+@pytest.mark.parametrize("name", redaction._FOLDERS)
+def test_folders_of_the_shell_are_no_secrets(name: str) -> None:
+    assert re.fullmatch(redaction._NO_SECRET, name)
