@@ -9,12 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from innerloop.model.container import ContainerSpec, Mount
 from innerloop.model.settings.slurm_settings import SlurmSetting
 from innerloop.remote.host.follow import job_status
 from innerloop.remote.host.host import RemoteJobState, state_of
 from innerloop.remote.slurm import batch_script, partitions
 from innerloop.remote.slurm.batch_script import BatchJob, BatchTask, Submitted
 from innerloop.remote.slurm.partitions import SlurmDemand, SlurmPartition
+from innerloop.remote.slurm.run import _of_pyxis
+from innerloop.util.errors import UserError
 
 SETTING = SlurmSetting(
     partition="gpu", account="lab", memory="32G", cpus_per_task=4, gpu_type="a100", requeue=True,
@@ -239,3 +242,19 @@ def test_state_of_a_group_has_its_parts() -> None:
 def test_lost_job_has_the_clusters_reason(fate: str, words: str) -> None:
     status = job_status(RemoteJobState("lost", fate=fate), "r", "line", "cluster")
     assert status.status == "Failed" and words in status.error
+
+
+def test_mounts_of_pyxis_are_one_list_without_its_signs() -> None:
+    spec = ContainerSpec("registry.test/team/train:1", ("true",), workdir="/code")
+    good = spec.with_mounts(
+        Mount("/home/me/a b", "/code"), Mount("/data/x", "/data", read_only=True)
+    )
+    assert _of_pyxis(good)[:2] == (
+        "--container-image=registry.test#team/train:1",
+        "--container-mounts=/home/me/a b:/code,/data/x:/data:ro",
+    )
+    for mount in (Mount("/home/a,b", "/code"), Mount("/home/me", "/co:de")):
+        with pytest.raises(UserError) as caught:
+            _of_pyxis(spec.with_mounts(mount))
+        assert caught.value.code == "pyxis-path"
+        assert mount.source in caught.value.what or mount.target in caught.value.what

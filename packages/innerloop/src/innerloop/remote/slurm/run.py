@@ -375,18 +375,28 @@ class SlurmRun(HostRun):
 
 
 def _of_pyxis(container: ContainerSpec) -> tuple[str, ...]:
-    """The options of srun that start the task in a container. Source: Pyxis, README, "Usage"."""
+    """The options of srun that start the task in a container. Source: Pyxis, README, "Usage".
+
+    UserError for a path that has a sign of the list of mounts itself.
+    """
     first, slash, rest = container.image.partition("/")
     is_registry = slash and ("." in first or ":" in first or first == "localhost")
     image = f"{first}#{rest}" if is_registry else container.image
-    mounts = [
+    mounts = [mount for outer in container.mounts for mount in outer.each()]
+    for path in (path for mount in mounts for path in (mount.source, mount.target)):
+        if ":" in path or "," in path:
+            raise UserError(
+                f"Pyxis cannot mount a path with a colon or a comma: {path}",
+                code="pyxis-path",
+                hint='Rename the file or folder, or set environment = "apptainer"',
+            )
+    listed = [
         ":".join([mount.source, mount.target, *(["ro"] if mount.read_only else [])])
-        for outer in container.mounts
-        for mount in outer.each()
+        for mount in mounts
     ]
     return (
         f"--container-image={image}",
-        f"--container-mounts={','.join(mounts)}",
+        f"--container-mounts={','.join(listed)}",
         f"--container-workdir={container.workdir}",
         "--no-container-mount-home",
     )
