@@ -149,6 +149,49 @@ def test_check_reports_data_that_appears_or_goes(cached: Workspace) -> None:
     assert cached.loop("check").out == without.out
 
 
+CHANGES_OF_DATA: dict[str, Callable[[Path], object]] = {
+    "a new file": lambda data: (data / "a/two.png").write_text("2"),
+    "another text": lambda data: (data / "a/one.png").write_text("2"),
+    "removed": lambda data: (data / "a/one.png").unlink(),
+    "a pointer": lambda data: (data / "b.bin").write_text("/annex/objects/SHA256E-s1\n"),
+    "a link": lambda data: (data / "b.bin").symlink_to("a/one.png"),
+    "no folder": shutil.rmtree,
+    "a file in its place": lambda data: put_file(data),
+}
+
+
+def put_file(path: Path) -> None:
+    shutil.rmtree(path)
+    path.write_text("")
+
+
+@pytest.mark.parametrize("change", CHANGES_OF_DATA.values(), ids=CHANGES_OF_DATA)
+def test_check_of_a_job_with_data_replays_until_they_change(
+    cached: Workspace, change: Callable[[Path], object]
+) -> None:
+    cached.write("data/pictures/a/one.png", "1")
+    settled(cached, "check")
+    assert replays(cached, "check")
+    change(cached.root / "data" / "pictures")
+    assert not replays(cached, "check")
+
+
+def test_data_of_too_many_files_are_looked_at_each_time(
+    in_process: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for number in range(40):
+        (in_process / "data/pictures").mkdir(parents=True, exist_ok=True)
+        (in_process / f"data/pictures/{number}.png").touch()
+
+    def look() -> int:
+        WorkspaceFiles.searched.add("data/pictures")
+        return 0
+
+    keep(in_process, look)
+    monkeypatch.setattr(read_states, "MOST_ROWS", 30)
+    assert runs(in_process, look) and runs(in_process, look)
+
+
 def test_variables_are_part_of_the_entry(cached: Workspace) -> None:
     settled(cached, "list")
     inside = cached.loop("list", env={"INNERLOOP_EXPERIMENT": "tiny"})
@@ -179,7 +222,7 @@ def in_process(workspace: Workspace, monkeypatch: pytest.MonkeyPatch, tmp_path: 
         monkeypatch.delenv(name)  # with settings of unknown files nothing is kept
     monkeypatch.setattr(output_cache, "SETTLED_NS", 0)
     monkeypatch.setattr(read_states, "PACKAGE", cache)  # as installed: its files do not count
-    for name in ("consulted", "places", "searched", "measured"):
+    for name in ("consulted", "places", "searched", "measured", "unsettled"):
         monkeypatch.setattr(WorkspaceFiles, name, set())
     monkeypatch.setattr(regular_files, "texts_read", set())
     workspace.add("tiny", "import sys\n", job=JOB)
@@ -187,7 +230,7 @@ def in_process(workspace: Workspace, monkeypatch: pytest.MonkeyPatch, tmp_path: 
     (workspace.root / "scripts").unlink()  # the repository's own: files here are changed
     workspace.write("scripts/loop-requirements.txt", "innerloop==1\n")
     engine.sync(workspace.root)
-    WorkspaceFiles.searched.clear()
+    WorkspaceFiles.unsettled.clear()
     return workspace.root
 
 

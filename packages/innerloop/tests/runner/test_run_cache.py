@@ -63,7 +63,7 @@ def root(workspace: Workspace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     monkeypatch.setattr(run_cache, "_of_machine", lambda root, image, digest: [repr(ANSWER)])
     monkeypatch.setattr(engine, "own_socket", lambda: None)  # nothing is created early
     monkeypatch.setattr(run_cache, "_SLOTS", 1 << 32)  # no entry in the place of another
-    for name in ("consulted", "places", "searched", "measured"):
+    for name in ("consulted", "places", "searched", "measured", "unsettled"):
         monkeypatch.setattr(WorkspaceFiles, name, set())
     monkeypatch.setattr(regular_files, "texts_read", set())
     workspace.add("tiny", "import sys\n", job=JOB)

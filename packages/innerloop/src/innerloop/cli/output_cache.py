@@ -6,8 +6,9 @@ nearly as fast as `loop --version`, which matters in hooks and tasks.
 An entry is valid while everything that the command may read is unchanged: the tool, pyproject.toml,
 innerloop.toml, all files and links below src/ (but the text of files that it has not read), the paths
 elsewhere that the command consulted with the folders that lead to them (a sync: all generated files),
-git's settings about links, the variables, and the terminal. Otherwise the command runs, and its output
-becomes the new entry. A sync that changes something leaves none.
+the files of data that it looked at, git's settings about links, the variables, and the terminal.
+Otherwise the command runs, and its output becomes the new entry. A sync that changes something leaves
+none.
 """
 
 from __future__ import annotations
@@ -44,10 +45,11 @@ def replay_or_run(root: Path, words: Sequence[str], run: Callable[[], int]) -> i
             and entry["rows"] == unread_texts.others(root, rows, entry["unread"])
             and entry["elsewhere"] == read_states.states(root, entry["elsewhere"])
             and entry["places"] == read_states.places(root, entry["places"])
+            and all(_digest(root, name) == seen for name, seen in entry["searched"].items())
         ):
             raw(sys.stdout).write(entry["output"])
             return int(entry["exit_code"])
-    except (OSError, ValueError, TypeError, KeyError, UserError):
+    except (OSError, ValueError, TypeError, KeyError, UserError, read_states.Unknown):
         pass
     started = time.time_ns()
     before = sys.stdout, sys.stderr
@@ -77,14 +79,16 @@ def _store(
     from ..workspace.loader import WorkspaceFiles
 
     found = read_states.consulted(root)
-    if WorkspaceFiles.searched or found is None:
+    if WorkspaceFiles.unsettled or found is None:
         return
     elsewhere, places = found
     try:
         if read_states.sources(root) != rows:
             return
         states = read_states.states(root, sorted(elsewhere))
-        if read_states.newest_change(root, rows, states, places) > started - SETTLED_NS:
+        searched = {path: read_states.in_folder(root, path) for path in WorkspaceFiles.searched}
+        every = [*rows, *(row for found_in in searched.values() for row in found_in)]
+        if read_states.newest_change(root, every, states, places) > started - SETTLED_NS:
             return
         unread = unread_texts.notes(root, rows, WorkspaceFiles.room())
         entry = {
@@ -93,6 +97,7 @@ def _store(
             "unread": unread,
             "elsewhere": states,
             "places": read_states.places(root, sorted(places)),
+            "searched": {path: _digest(root, path) for path in searched},
             "output": output,
             "exit_code": code,
         }
@@ -114,6 +119,14 @@ class _Tee:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.stream, name)
+
+
+def _digest(root: Path, folder: str) -> str:
+    """Of the state of all files in a folder with data. Raises `Unknown` for too many of them."""
+    from ..util.digests import digest_of  # here: most jobs have no data on this machine
+
+    rows = read_states.in_folder(root, folder)
+    return digest_of(json.dumps(rows).encode("utf-8", "surrogateescape"))
 
 
 def _asked(root: Path, words: Sequence[str]) -> list[Any]:

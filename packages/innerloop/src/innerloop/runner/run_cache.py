@@ -55,8 +55,6 @@ _SLOTS = 32
 # Files of a run's code whose text was read and is compared, the size of each and of all: see
 # `_with_texts`. In bytes.
 _MOST_TEXTS, _LARGEST_TEXT, _ALL_TEXTS = 1000, 1_000_000, 20_000_000
-# Folders in data that are neither code nor data: see `folder_reader`.
-_NOT_DATA = frozenset({".git", "__pycache__", ".ipynb_checkpoints", ".venv", "node_modules"})
 # A row of a file: its name, mode, owner, size, times of the last change of its text and of itself, number.
 _OF_A_FILE, _MODE, _SIZE, _CHANGED = 7, 1, 3, 5
 # Where the person and their groups have their names.
@@ -222,7 +220,8 @@ def _started(lookup: Lookup) -> Started | None:
         or entry["key"] != _key(lookup, entry["code"], rows)
         or entry["read"] != read_states.states(root, entry["read"])
         or entry["seen"] != read_states.places(root, entry["seen"])
-        or entry["folders"] != {name: _digest(_below(root, name)) for name in entry["folders"]}
+        or entry["folders"]
+        != {name: _digest(read_states.in_folder(root, name)) for name in entry["folders"]}
         or entry["sources"] != {name: _source(name) for name in entry["sources"]}
         or entry["machine"] != _of_machine(root, entry["image"], entry["digest"])
     ):
@@ -286,13 +285,6 @@ def _redaction(run: Run, request: Request) -> Any:
     return secrets_of(run, request, os.environ, network.of_machine(os.environ).urls)
 
 
-def _below(root: Path, path: str) -> list[read_states.Row]:
-    """The rows of a folder with data; none for a file, whose state is among what was read."""
-    if not (root / path).is_dir():
-        return []
-    return read_states.below(root, path, unread=_NOT_DATA, with_unread=True)
-
-
 def _source(path: str) -> list[Any]:
     """What is mounted: a file with its state, and a folder by its being there."""
     found = read_states.state(Path(path))
@@ -318,7 +310,7 @@ def _entry(lookup: Lookup, started: Started) -> bytes | None:
     if rows != _without_links(code, lookup.rows) or _is_unread(root, image.context, rows):
         return None
     folders = {*WorkspaceFiles.searched, *run.data.values()}
-    below = {folder: _below(root, folder) for folder in sorted(folders)}
+    below = {folder: read_states.in_folder(root, folder) for folder in sorted(folders)}
     rows += (row for found_below in below.values() for row in found_below)
     read = read_states.states(root, sorted({*found[0], *folders, *_NAMES}))
     # Below src/ a run makes places for its mounts, and what else is there has a row.

@@ -540,11 +540,12 @@ class WorkspaceFiles:
     """The workspace's files for the rules of `model.lint`. Paths are relative to the root."""
 
     # What `cli.output_cache` has to know besides src/: paths outside of it that were asked for in
-    # this process, paths of which only matters what is there (whatever it contains), and what was
-    # searched or changed: beyond that nothing is known.
+    # this process, paths of which only matters what is there (whatever it contains), folders whose
+    # files were looked at, and what makes the next answer another one whatever the files are.
     consulted: ClassVar[set[str]] = set()
     places: ClassVar[set[str]] = set()
     searched: ClassVar[set[str]] = set()
+    unsettled: ClassVar[set[str]] = set()
     # The bytes of the folders that were measured.
     measured: ClassVar[set[int]] = set()
 

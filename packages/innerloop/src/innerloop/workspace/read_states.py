@@ -22,6 +22,8 @@ PACKAGE = Path(__file__).resolve().parent.parent
 NOT_READ = frozenset(
     {"outputs", "logs", "__pycache__", ".git", ".ipynb_checkpoints", ".venv", "node_modules"}
 )
+# Folders in data that are neither code nor data: see `folder_reader`.
+NOT_DATA = frozenset({".git", "__pycache__", ".ipynb_checkpoints", ".venv", "node_modules"})
 # Files and folders beyond which there is no cache.
 MOST_ROWS = 30_000
 # A script is looked at up to this size, in bytes. Smaller files than the second number may be pointers,
@@ -64,6 +66,11 @@ def below(
     if len(rows) > MOST_ROWS:
         raise Unknown
     return rows
+
+
+def in_folder(root: Path, path: str) -> list[Row]:
+    """The rows of a folder with data; none for a file. Raises Unknown as `sources`."""
+    return below(root, path, unread=NOT_DATA, with_unread=True) if (root / path).is_dir() else []
 
 
 def consulted(root: Path) -> tuple[set[str], set[str]] | None:
