@@ -20,6 +20,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from _support import all_turns, arguments, call, call_anyway, compare, medians, scratch, tell
@@ -46,17 +47,17 @@ def main() -> int:
             "a Tab": ("completion", "words", "--", "run", ""),
             "loop runs": ("runs",),
         }
-        ways = {
+        ways: dict[str, Callable[[], object]] = {
             name: lambda words=words: call(loop(workspace, *words)) for name, words in lines.items()
         }
 
-        def edited() -> None:
+        def check_edited() -> str:
             with program.open("a") as file:
                 file.write("# another line\n")
+            return call(loop(workspace, "check"))
 
-        check = ways["loop check, edited"]
         call_anyway(loop(workspace, "check"))
-        ways["loop check, edited"] = lambda: (edited(), check())
+        ways["loop check, edited"] = check_edited
         times = all_turns(ways, args.turns)
     ratios = {f"{name} / {BASE}": compare(times, name, BASE) for name in lines if name != BASE}
     tell(args.turns, medians(times), ratios, as_json=args.json)
