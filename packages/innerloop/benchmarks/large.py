@@ -21,6 +21,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from _support import all_turns, arguments, call, call_anyway, compare, medians, scratch, tell
@@ -48,7 +49,7 @@ def main() -> int:
             "loop runs": ("runs",),
         }
         ways: dict[str, Callable[[], object]] = {
-            name: lambda words=words: call(loop(workspace, *words)) for name, words in lines.items()
+            name: partial(call, loop(workspace, *words)) for name, words in lines.items()
         }
 
         def check_edited() -> str:
