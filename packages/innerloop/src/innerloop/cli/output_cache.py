@@ -17,7 +17,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TextIO, cast
 
@@ -45,7 +45,7 @@ def replay_or_run(root: Path, words: Sequence[str], run: Callable[[], int]) -> i
             and entry["rows"] == unread_texts.others(root, rows, entry["unread"])
             and entry["elsewhere"] == read_states.states(root, entry["elsewhere"])
             and entry["places"] == read_states.places(root, entry["places"])
-            and all(_digest(root, name) == seen for name, seen in entry["searched"].items())
+            and entry["searched"] == _digests(root, entry["searched"])
         ):
             raw(sys.stdout).write(entry["output"])
             return int(entry["exit_code"])
@@ -83,21 +83,21 @@ def _store(
         return
     elsewhere, places = found
     try:
-        if read_states.sources(root) != rows:
+        unread = unread_texts.notes(root, rows, WorkspaceFiles.room())
+        if read_states.sources(root) != rows:  # after the glimpses, which are of these files then
             return
         states = read_states.states(root, sorted(elsewhere))
-        searched = {path: read_states.in_folder(root, path) for path in WorkspaceFiles.searched}
-        every = [*rows, *(row for found_in in searched.values() for row in found_in)]
+        searched = sorted(WorkspaceFiles.searched)
+        every = [*rows, *(row for path in searched for row in read_states.in_folder(root, path))]
         if read_states.newest_change(root, every, states, places) > started - SETTLED_NS:
             return
-        unread = unread_texts.notes(root, rows, WorkspaceFiles.room())
         entry = {
             "asked": asked,
             "rows": unread_texts.others(root, rows, unread),
             "unread": unread,
             "elsewhere": states,
             "places": read_states.places(root, sorted(places)),
-            "searched": {path: _digest(root, path) for path in searched},
+            "searched": _digests(root, searched),
             "output": output,
             "exit_code": code,
         }
@@ -121,12 +121,15 @@ class _Tee:
         return getattr(self.stream, name)
 
 
-def _digest(root: Path, folder: str) -> str:
-    """Of the state of all files in a folder with data. Raises `Unknown` for too many of them."""
+def _digests(root: Path, folders: Iterable[str]) -> dict[str, str]:
+    """Of the state of all files in folders with data. Raises `Unknown` for too many of them."""
     from ..util.digests import digest_of  # here: most jobs have no data on this machine
 
-    rows = read_states.in_folder(root, folder)
-    return digest_of(json.dumps(rows).encode("utf-8", "surrogateescape"))
+    rows = {path: read_states.in_folder(root, path) for path in folders}
+    texts = {path: json.dumps(found) for path, found in rows.items()}
+    return {
+        path: digest_of(text.encode("utf-8", "surrogateescape")) for path, text in texts.items()
+    }
 
 
 def _asked(root: Path, words: Sequence[str]) -> list[Any]:
