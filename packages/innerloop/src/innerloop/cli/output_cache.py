@@ -81,12 +81,12 @@ def _store(
         return
     elsewhere, places = found
     try:
+        unread = unread_texts.notes(root, rows, WorkspaceFiles.room())
         if read_states.sources(root) != rows:
             return
         states = read_states.states(root, sorted(elsewhere))
         if read_states.newest_change(root, rows, states, places) > started - SETTLED_NS:
             return
-        unread = unread_texts.notes(root, rows, WorkspaceFiles.room())
         entry = {
             "asked": asked,
             "rows": unread_texts.others(root, rows, unread),

@@ -314,6 +314,11 @@ def _entry(lookup: Lookup, started: Started) -> bytes | None:
     if not _can_be_kept(run, request):
         return None
     code = os.path.relpath(run.code or "", root).replace("\\", "/")
+    room, context = WorkspaceFiles.room(), _within(root, image.context)
+    unread = unread_texts.notes(root, lookup.rows, room, context)
+    others = unread_texts.others(root, lookup.rows, unread)
+    if others is None:
+        return None
     rows = _without_links(code, read_states.sources(root, with_unread=True))
     if rows != _without_links(code, lookup.rows) or _is_unread(root, image.context, rows):
         return None
@@ -330,11 +335,6 @@ def _entry(lookup: Lookup, started: Started) -> bytes | None:
     if machine is None or machine[0] != planned_with:  # or built again meanwhile
         return None
     mounted = [mount.source for mount in request.mounts if run.id not in mount.source]
-    room, context = WorkspaceFiles.room(), _within(root, image.context)
-    unread = unread_texts.notes(root, lookup.rows, room, context)
-    others = unread_texts.others(root, lookup.rows, unread)
-    if others is None:  # changed just now
-        return None
     head = {
         "code": code,
         "key": _key(lookup, code, others),
