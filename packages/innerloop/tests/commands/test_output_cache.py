@@ -19,6 +19,7 @@ from innerloop.sync import engine
 from innerloop.util import regular_files
 from innerloop.util.cache_folder import SETTLED_NS
 from innerloop.workspace import read_states
+from innerloop.workspace.folder_reader import MOST_OPENED_ALIKE
 from innerloop.workspace.loader import WorkspaceFiles
 from tests.support import Answer, Workspace
 
@@ -123,6 +124,29 @@ def test_a_folder_that_becomes_a_large_one_is_checked(cached: Workspace) -> None
         sparse(path, size)
         answer = settled(cached, "check")
         assert "code-large" in answer.out and f"{size}"[:3] in answer.out
+
+
+def test_a_file_that_is_opened_in_the_place_of_another_is_checked(cached: Workspace) -> None:
+    """Of many small files alike some are opened; one that is small no more leaves its turn."""
+    for number in range(MOST_OPENED_ALIKE):
+        cached.write(f"src/tiny/parts/a{number:03}.py", "import sys\n" + "print(1)\n" * 20)
+    pointer = (
+        "version https://git-lfs.github.com/spec/v1\noid sha256:" + "ab" * 32 + "\nsize 12345\n"
+    )
+    cached.write("src/tiny/parts/last.py", pointer)
+    assert "pointer-in-code" not in settled(cached, "check").out
+    cached.write("src/tiny/parts/a000.py", PROGRAM)
+    assert "pointer-in-code" in cached.loop("check").out
+
+
+@pytest.mark.parametrize("command", ["list", "check", "sync"])
+def test_a_job_below_a_link_in_the_place_of_src_is_read(cached: Workspace, command: str) -> None:
+    (cached.root / "src").rename(cached.root / "code")
+    (cached.root / "src").symlink_to("code")
+    settled(cached, command)
+    with (cached.root / "src/tiny/azure-ml-job.yaml").open("a") as file:
+        file.write("display_name: another\n")
+    assert not replays(cached, command)
 
 
 def sparse(path: Path, size: int) -> None:
@@ -375,6 +399,22 @@ def test_file_that_changes_while_a_command_runs_is_not_kept(in_process: Path) ->
         return 0
 
     assert runs(in_process, edited_meanwhile) and runs(in_process)
+
+
+def test_program_that_changes_while_an_answer_is_kept(
+    in_process: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    glimpse = read_states.glimpse
+
+    def changed_first(path: Path) -> read_states.Row:
+        if path.name == "train.py":
+            path.write_text("/annex/objects/SHA256E-s1\n")
+        return glimpse(path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(read_states, "glimpse", changed_first)
+        assert runs(in_process, lambda: sync(in_process))
+    assert runs(in_process)
 
 
 OPENED = """

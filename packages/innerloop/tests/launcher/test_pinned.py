@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -169,6 +170,23 @@ def test_shell_part_starts_the_file_that_a_tool_has_for_it(
         return next(line for line in answer.err.splitlines() if line.startswith("+ exec "))
 
     assert f"-I {file} " in started().replace("'", "")
+    # A link to another copy, as uv makes all files with UV_LINK_MODE=symlink: compiled ones are here.
+    archive = made.root / "archive" / "innerloop"
+    shutil.copytree(file.parent.parent, archive)
+    file.unlink()
+    file.symlink_to(archive / "cli" / file.name)
+    argv = [
+        environment / "bin" / "python",
+        "-I",
+        "-v",
+        file,
+        made.root / "scripts/loop",
+        "--version",
+    ]
+    done = subprocess.run(argv, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, VERSION), done.stderr
+    assert str(file.parent.parent / "__pycache__") in done.stderr
+    assert str(archive) not in done.stderr
     file.unlink()  # as where the tool is an older one
     assert file.name not in started()
 

@@ -23,7 +23,7 @@ from innerloop.runner.run_cache import Lookup
 from innerloop.runner.started_run import Started
 from innerloop.util import files, regular_files
 from innerloop.util.cache_folder import SETTLED_NS
-from innerloop.workspace import loader, read_states, text_links, unread_texts
+from innerloop.workspace import folder_reader, loader, read_states, text_links, unread_texts
 from innerloop.workspace.loader import WorkspaceFiles
 from tests.support import Workspace
 
@@ -247,7 +247,16 @@ def test_a_plan_reads_no_text_below_src_that_is_not_noted(root: Path) -> None:
 
 LFS = "version https://git-lfs.github.com/spec/v1\noid sha256:" + "ab" * 32 + "\nsize 12345\n"
 GLIMPSES = (  # texts of which the rules on content see the same, and of which they see something else
-    (("import os\n1\n", "import os\n" + "2\n" * 9000), ("import sys\n1\n", "import os\n")),
+    (
+        ("import os\n" + "1\n" * 600, "import os\n" + "2\n" * 9000),
+        ("import os\n1\n", "import sys\n1\n"),
+    ),
+    (
+        ("import os\n1\n2\n3\n", "import os\n\n3" + "\n" * 480),
+        ("import os\n", "import os\n1\n", "import os\n" + "4\n" * 300),
+    ),
+    (("../common/a.py\n" + "\n" * 600,), ("../common/a.py\n", "../common/a.py\n \n")),
+    (("version \r\n" + "1\n" * 600,), ("version \r\n" + "1\n" * 600_000,)),
     (("#!/bin/sh\nls\n", "#!/bin/sh\ncd\r\n"), ("#!/bin/sh\r\nls\n", "#!/bin/bash\nls\n")),
     ((LFS,), (LFS + "\n" * 900, LFS.replace("oid", "old"), LFS.replace("ab", "cd"))),
     (("/annex/objects/k\n",), ("/annex/objects/k\n" + "\n" * 1010, "/annex/objects/kk\n")),
@@ -271,8 +280,39 @@ def test_a_glimpse_has_what_the_rules_on_content_look_at(
     assert regular_files.texts_read.isdisjoint({str(tmp_path / "file")})
 
 
+@pytest.mark.parametrize("what", [os.W_OK, os.X_OK])
+def test_a_glimpse_has_what_this_user_may_do(
+    what: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Another group or access list decides that, and the mode of the file is the same."""
+    (tmp_path / "run.sh").write_text("#!/bin/sh\n")
+    (tmp_path / "run.sh").chmod(0o755)
+    before = read_states.glimpse(tmp_path / "run.sh")
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != what)
+    assert read_states.glimpse(tmp_path / "run.sh") != before
+
+
+def test_a_program_that_changes_while_its_plan_is_kept_is_planned(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    glimpse = read_states.glimpse
+
+    def changed_first(path: Path) -> read_states.Row:
+        if path.name == "train.py":
+            path.write_text("/annex/objects/SHA256E-s1\n")
+        return glimpse(path)
+
+    lookup, started = looked_up(root), planned(root)
+    with monkeypatch.context() as patched:
+        patched.setattr(read_states, "glimpse", changed_first)
+        run_cache.keep(lookup, started)
+    assert looked_up(root).started is None
+
+
 def test_a_glimpse_knows_how_pointers_begin_and_how_long_they_are() -> None:
-    assert max(LARGEST_POINTER, text_links._MOST_TEXT) <= read_states._SMALL
+    shortest, largest_link = folder_reader._SHORTEST_POINTER, text_links._MOST_TEXT
+    bounds = (shortest, largest_link, LARGEST_POINTER, read_states.LARGEST_SCRIPT + 1)
+    assert bounds == read_states._BOUNDS and LARGEST_POINTER == read_states._SMALL
     for text in (LFS, "/annex/objects/k\n"):
         assert pointer_of(text.encode()) and text.encode().startswith(read_states._POINTERS)
 

@@ -14,9 +14,9 @@ if __name__ == "__main__":
         _signal.signal(_signal.SIGINT, lambda *_: os._exit(130))
     _signal.pthread_sigmask(_signal.SIG_UNBLOCK, {_signal.SIGINT})
     del sys.argv[0]
-    parent = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
-    if parent not in sys.path:  # the tool's own repository
-        sys.path.insert(0, parent)
+    parent = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))
+    if os.path.basename(parent) != "site-packages":  # the tool's own repository
+        sys.path.insert(0, os.path.realpath(parent))
     from innerloop.__main__ import start
 
     sys.exit(start(sys.argv[1:]))

@@ -308,6 +308,9 @@ def _entry(lookup: Lookup, started: Started) -> bytes | None:
     code = os.path.relpath(run.code or "", root).replace("\\", "/")
     room, context = WorkspaceFiles.room(), _within(root, image.context)
     unread = unread_texts.notes(root, lookup.rows, room, context)
+    others = unread_texts.others(root, lookup.rows, unread)
+    if others is None:
+        return None
     # After the glimpses, which are of these files then.
     rows = _without_links(code, read_states.sources(root, with_unread=True))
     if rows != _without_links(code, lookup.rows) or _is_unread(root, image.context, rows):
@@ -325,9 +328,6 @@ def _entry(lookup: Lookup, started: Started) -> bytes | None:
     if machine is None or machine[0] != planned_with:  # or built again meanwhile
         return None
     mounted = [mount.source for mount in request.mounts if run.id not in mount.source]
-    others = unread_texts.others(root, lookup.rows, unread)
-    if others is None:
-        return None
     head = {
         "code": code,
         "key": _key(lookup, code, others),

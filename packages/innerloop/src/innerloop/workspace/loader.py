@@ -48,7 +48,6 @@ if TYPE_CHECKING:  # a command that reads no job file should not wait for YAML
 
 # The largest file of a build's folder, in bytes.
 LARGEST = 4_000_000_000
-# The largest script whose line ends are looked at, in bytes.
 # Folders that hold no code of an experiment.
 NOT_CODE = frozenset(
     {"outputs", "logs", "__pycache__", ".git", ".ipynb_checkpoints", ".venv", "node_modules"}

@@ -30,6 +30,9 @@ MOST_ROWS = 30_000
 # which begin as the texts say (`model/folder_contents`), or links of one line (`text_links`).
 LARGEST_SCRIPT = 1_000_000
 _SMALL = 1024
+# From each of these sizes on a file is looked at in another way: as the shortest pointer, as no link, as
+# no pointer, as no script. Of small files some are opened and others are not: each one counts.
+_BOUNDS = (16, 500, _SMALL, LARGEST_SCRIPT + 1)
 _POINTERS = (b"version ", b"/annex/")
 
 Row = list[Any]
@@ -123,19 +126,26 @@ def state(path: Path) -> Row:
 def glimpse(path: Path) -> Row:
     """What the rules on the content of a folder see of a file without reading its text.
 
-    All of what may be a pointer or a link, and the first line of others. OSError as `open` does.
+    All of what may be a pointer or a link, the first line of others, how large it is about, and what this
+    user may do with it, which a group or an access list decides as well as its mode. OSError as `open`
+    does.
     """
     with regular_files.opened(path, is_read=False) as file:
         start = file.read(_SMALL)
         size = os.fstat(file.fileno()).st_size
         line, end, rest = start.partition(b"\n")
-        if not end and len(start) == _SMALL:
-            return [size, zlib.crc32(start + file.read(LARGEST_SCRIPT))]
+        whole = start + file.read(LARGEST_SCRIPT) if not end and len(start) == _SMALL else b""
+    seen = [
+        sum(size >= bound for bound in _BOUNDS),
+        os.access(path, os.W_OK),
+        os.access(path, os.X_OK),
+    ]
+    if whole:
+        return [*seen, "whole", size, zlib.crc32(whole)]
     if line.startswith(_POINTERS):
-        return [min(size, _SMALL), zlib.crc32(start)]
+        return [*seen, "pointer", min(size, _SMALL), zlib.crc32(start)]
     is_line = len(start) < _SMALL and not rest.strip()
-    kind = "large" if size > LARGEST_SCRIPT else "line" if is_line else "text"
-    return [kind, zlib.crc32(line)]
+    return [*seen, "line" if is_line else "text", zlib.crc32(line)]
 
 
 def places(root: Path, paths: Iterable[str]) -> dict[str, Row]:

@@ -1,7 +1,9 @@
 """Files below src/ whose text was not read for a result: an edit of one leaves the result as it is.
 
 Of such a file a result depends on the name, mode and owner, at most on what a glimpse shows (see
-`read_states.glimpse`), and on the size in so far as a folder may become a large one.
+`read_states.glimpse`), and on the size in so far as a folder may become a large one. Whoever keeps a
+result takes the notes before the rows are compared with those from the start: no file has changed
+between its row and its glimpse.
 """
 
 from __future__ import annotations
@@ -69,7 +71,7 @@ def others(root: Path, rows: Sequence[Row], noted: Mapping[str, Any]) -> list[Ro
 
 def _texts_read(root: Path) -> set[str]:
     """The files below src/ whose text this process has read, relative to the root."""
-    top = os.path.join(os.path.realpath(root), SOURCES, "")
+    top = os.path.join(os.path.realpath(root / SOURCES), "")  # which may be a link itself
     folders: dict[str, str] = {}
     found = set()
     for path in regular_files.texts_read:
