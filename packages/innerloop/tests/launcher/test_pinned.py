@@ -175,14 +175,9 @@ def test_shell_part_starts_the_file_that_a_tool_has_for_it(
     shutil.copytree(file.parent.parent, archive)
     file.unlink()
     file.symlink_to(archive / "cli" / file.name)
-    argv = [
-        environment / "bin" / "python",
-        "-I",
-        "-v",
-        file,
-        made.root / "scripts/loop",
-        "--version",
-    ]
+    paths = (environment / "bin/python", file, made.root / "scripts/loop")
+    python, program, launcher = map(str, paths)
+    argv = [python, "-I", "-v", program, launcher, "--version"]
     done = subprocess.run(argv, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, VERSION), done.stderr
     assert str(file.parent.parent / "__pycache__") in done.stderr
