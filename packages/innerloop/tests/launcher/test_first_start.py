@@ -222,6 +222,30 @@ def test_cache_folder_is_the_one_of_the_other_environments(launcher: dict[str, A
     assert launcher["CACHE"] == venvs.cache_folder()
 
 
+def test_shell_part_changes_no_variable_of_the_person(
+    launcher: dict[str, Any], tmp_path: Path
+) -> None:
+    """In a ready environment whose Python prints its variables."""
+    shell = LAUNCHER.read_text().partition("\n'''\n")[0]
+    names = set(re.findall(r"(?:^|[;{(\s])(\w+)=(?![=~])", shell, re.MULTILINE))
+    names |= set(re.findall(r"\b(?:for|read -r) (\w+)", shell))
+    assert {"_key", "_python", "_block"} <= names and all(name[0] == "_" for name in names)
+    scripts = tmp_path / "work space" / "scripts"
+    scripts.mkdir(parents=True)
+    shutil.copy(LAUNCHER, scripts)
+    (scripts / "loop-requirements.txt").write_text("innerloop==1\n")
+    bin_ = tmp_path / "cache" / "tool" / launcher["checksum"](b"innerloop==1\n") / "bin"
+    bin_.mkdir(parents=True)
+    (bin_.parent / "ready").touch()
+    (bin_ / "python").write_text("#!/bin/sh\nexec env\n")
+    (bin_ / "python").chmod(0o755)
+    mine = {"key": "k", "tool": "t", "start": "s", "block": "b", "python": "p", "here": "h"}
+    env = {**os.environ, **mine, "INNERLOOP_CACHE": str(tmp_path / "cache")}
+    done = subprocess.run([scripts / "loop"], env=env, capture_output=True, text=True)
+    printed = dict(line.partition("=")[::2] for line in done.stdout.splitlines())
+    assert {name: printed.get(name) for name in mine} == mine, done.stderr
+
+
 def test_launcher_is_one_file_of_160_lines_at_most() -> None:
     assert len(LAUNCHER.read_text().splitlines()) <= 160
 
