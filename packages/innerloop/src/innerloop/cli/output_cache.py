@@ -17,7 +17,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, TextIO, cast
 
@@ -121,9 +121,11 @@ class _Tee:
         return getattr(self.stream, name)
 
 
-def _digests(root: Path, folders: Iterable[str]) -> dict[str, str]:
+def _digests(root: Path, folders: Collection[str]) -> dict[str, str]:
     """Of the state of all files in folders with data. Raises `Unknown` for too many of them."""
-    from ..util.digests import digest_of  # here: most jobs have no data on this machine
+    if not folders:
+        return {}
+    from ..util.digests import digest_of  # here: many jobs have no data on this machine
 
     rows = {path: read_states.in_folder(root, path) for path in folders}
     texts = {path: json.dumps(found) for path, found in rows.items()}
