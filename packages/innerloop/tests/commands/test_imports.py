@@ -92,6 +92,7 @@ def test_command_imports_what_is_recorded(
         return
     assert sorted(own - expected) == [], "import them where they are needed, or record them"
     assert NEVER & set(everything) == set()
+    assert command != "tab" or "argparse" not in everything
 
 
 def imported(

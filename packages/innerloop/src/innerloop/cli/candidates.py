@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import zlib
@@ -10,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..util.cache_folder import cache_folder
 from ..util.errors import UserError
@@ -17,6 +17,9 @@ from ..util.quick_dataclasses import dataclass
 from ..workspace import experiment_names
 from .command_table import BY_NAME
 from .help_topics import TITLES
+
+if TYPE_CHECKING:
+    import argparse
 
 # A key press waits for this module: what few candidates need is imported where they are found.
 
@@ -280,6 +283,8 @@ def _command(value: dict[str, object]) -> Signature:
 
 
 def _signature(name: str) -> Signature:
+    import argparse
+
     from .arguments import parser_of
 
     actions = parser_of(name)._actions

@@ -6,12 +6,15 @@ never change.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..util.errors import UsageError
 from .candidates import candidates_or_none
+
+if TYPE_CHECKING:
+    import argparse
 
 EXAMPLES = """Add the line for your shell to its start-up file. It completes `loop` and `scripts/loop` of every
 workspace.
