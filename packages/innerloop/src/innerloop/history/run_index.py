@@ -3,7 +3,7 @@
 Reading a run takes 0.2 ms, ten thousand of them seconds. An entry holds for as long as each folder below
 the run's, and each file there that a run is read from, has the same size, times and number: a folder's
 time changes with the names in it. A run that has not ended, one that has just changed, and one of very
-many files are always read. The index can be thrown away, and there is none for few runs.
+many files are always read. The index can be thrown away, and few runs have none.
 """
 
 from __future__ import annotations

@@ -16,8 +16,14 @@ from collections.abc import Callable, Iterator, Mapping
 
 from ..environment_lock import REQUIREMENTS, EnvironmentLock, LockUse
 from ..environment_source import EnvironmentSource
-from . import requirements_steps
-from .requirements_steps import UV_FOLDER, bytecode_step, install_step, pip_install
+from .requirements_steps import (
+    UV_FOLDER,
+    bytecode_step,
+    install_step,
+    listed_uv,
+    pip_install,
+    uv_step,
+)
 
 # Where the environment is in the image; it is first on PATH.
 ENVIRONMENT = "/opt/innerloop/env"
@@ -74,7 +80,7 @@ def _head(lock: EnvironmentLock, base: str, uv: str, place: Callable[[str], str]
     if lock.is_uvs:
         text += _uv_itself(uv)
     elif lock.is_pips and lock.is_hashed:
-        text += requirements_steps.uv_step(uv)
+        text += uv_step(uv)
     return text + "".join(f"COPY {json.dumps([place(name), name])}\n" for name, _ in lock.files)
 
 
@@ -82,7 +88,7 @@ def _uv_itself(lock: str) -> str:
     """Uv at one version that is checked against its hashes, in an environment of its own."""
     file = "uv-itself.txt"
     return (
-        f"RUN {requirements_steps.listed_uv(lock, file)} \\\n"
+        f"RUN {listed_uv(lock, file)} \\\n"
         f"    && python3 -m venv {UV_FOLDER} \\\n"
         f"    && {pip_install(f'{UV_FOLDER}/bin/python3')} \\\n"
         f"        --require-hashes -r {file}\n"

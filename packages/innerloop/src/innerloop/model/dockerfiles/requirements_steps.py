@@ -25,16 +25,10 @@ _UV_LOCK = "/opt/innerloop/uv-itself.txt"
 # authority (cert) uv may fail, and pip installs.
 _HARMLESS = (
     *("break-system-packages", "cache-dir", "cert", "compile", "config-file", "default-timeout"),
-    *(
-        "disable-pip-version-check",
-        "exists-action",
-        "log",
-        "no-cache-dir",
-        "no-color",
-        "no-compile",
-    ),
-    *("no-input", "no-python-version-warning", "no-warn-conflicts", "no-warn-script-location"),
-    *("progress-bar", "quiet", "retries", "root-user-action", "timeout", "verbose"),
+    *("disable-pip-version-check", "exists-action", "log", "no-cache-dir", "no-color"),
+    *("no-compile", "no-input", "no-python-version-warning", "no-warn-conflicts"),
+    *("no-warn-script-location", "progress-bar", "quiet", "retries", "root-user-action"),
+    *("timeout", "verbose"),
 )
 _PIP_FILES = "/etc/pip.conf /etc/xdg/pip/pip.conf ~/.pip/pip.conf ~/.config/pip/pip.conf"
 # Prints each setting as `pip config list` does. The tool's own file does not count: uv gets the same.
