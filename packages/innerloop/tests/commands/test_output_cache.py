@@ -21,6 +21,7 @@ from innerloop.util.cache_folder import SETTLED_NS
 from innerloop.workspace import read_states
 from innerloop.workspace.folder_reader import MOST_OPENED_ALIKE
 from innerloop.workspace.loader import WorkspaceFiles
+from tests.changing_files import programs_that_change_before_a_glimpse
 from tests.support import Answer, Workspace
 
 JOB = "inputs:\n  images:\n    type: uri_folder\n    path: ../../data/pictures\n"
@@ -246,7 +247,7 @@ def in_process(workspace: Workspace, monkeypatch: pytest.MonkeyPatch, tmp_path: 
         monkeypatch.delenv(name)  # with settings of unknown files nothing is kept
     monkeypatch.setattr(output_cache, "SETTLED_NS", 0)
     monkeypatch.setattr(read_states, "PACKAGE", cache)  # as installed: its files do not count
-    for name in ("consulted", "places", "searched", "measured", "unsettled"):
+    for name in ("consulted", "places", "searched", "measured", "uncacheable"):
         monkeypatch.setattr(WorkspaceFiles, name, set())
     monkeypatch.setattr(regular_files, "texts_read", set())
     workspace.add("tiny", "import sys\n", job=JOB)
@@ -254,7 +255,7 @@ def in_process(workspace: Workspace, monkeypatch: pytest.MonkeyPatch, tmp_path: 
     (workspace.root / "scripts").unlink()  # the repository's own: files here are changed
     workspace.write("scripts/loop-requirements.txt", "innerloop==1\n")
     engine.sync(workspace.root)
-    WorkspaceFiles.unsettled.clear()
+    WorkspaceFiles.uncacheable.clear()
     return workspace.root
 
 
@@ -404,15 +405,7 @@ def test_file_that_changes_while_a_command_runs_is_not_kept(in_process: Path) ->
 def test_program_that_changes_while_an_answer_is_kept(
     in_process: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    glimpse = read_states.glimpse
-
-    def changed_first(path: Path) -> read_states.Row:
-        if path.name == "train.py":
-            path.write_text("/annex/objects/SHA256E-s1\n")
-        return glimpse(path)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(read_states, "glimpse", changed_first)
+    with programs_that_change_before_a_glimpse(monkeypatch):
         assert runs(in_process, lambda: sync(in_process))
     assert runs(in_process)
 

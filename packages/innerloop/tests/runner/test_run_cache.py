@@ -25,6 +25,7 @@ from innerloop.util import files, regular_files
 from innerloop.util.cache_folder import SETTLED_NS
 from innerloop.workspace import folder_reader, loader, read_states, text_links, unread_texts
 from innerloop.workspace.loader import WorkspaceFiles
+from tests.changing_files import programs_that_change_before_a_glimpse
 from tests.support import Workspace
 
 WORDS = ("tiny", "--backend", "docker")
@@ -63,7 +64,7 @@ def root(workspace: Workspace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     monkeypatch.setattr(run_cache, "_of_machine", lambda root, image, digest: [repr(ANSWER)])
     monkeypatch.setattr(engine, "own_socket", lambda: None)  # nothing is created early
     monkeypatch.setattr(run_cache, "_SLOTS", 1 << 32)  # no entry in the place of another
-    for name in ("consulted", "places", "searched", "measured", "unsettled"):
+    for name in ("consulted", "places", "searched", "measured", "uncacheable"):
         monkeypatch.setattr(WorkspaceFiles, name, set())
     monkeypatch.setattr(regular_files, "texts_read", set())
     workspace.add("tiny", "import sys\n", job=JOB)
@@ -295,16 +296,8 @@ def test_a_glimpse_has_what_this_user_may_do(
 def test_a_program_that_changes_while_its_plan_is_kept_is_planned(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    glimpse = read_states.glimpse
-
-    def changed_first(path: Path) -> read_states.Row:
-        if path.name == "train.py":
-            path.write_text("/annex/objects/SHA256E-s1\n")
-        return glimpse(path)
-
     lookup, started = looked_up(root), planned(root)
-    with monkeypatch.context() as patched:
-        patched.setattr(read_states, "glimpse", changed_first)
+    with programs_that_change_before_a_glimpse(monkeypatch):
         run_cache.keep(lookup, started)
     assert looked_up(root).started is None
 

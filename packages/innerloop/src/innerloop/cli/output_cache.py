@@ -17,7 +17,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TextIO, cast
 
@@ -45,7 +45,7 @@ def replay_or_run(root: Path, words: Sequence[str], run: Callable[[], int]) -> i
             and entry["rows"] == unread_texts.others(root, rows, entry["unread"])
             and entry["elsewhere"] == read_states.states(root, entry["elsewhere"])
             and entry["places"] == read_states.places(root, entry["places"])
-            and entry["searched"] == _digests(root, entry["searched"])
+            and entry["searched"] == read_states.digests_of_folders(root, entry["searched"])
         ):
             raw(sys.stdout).write(entry["output"])
             return int(entry["exit_code"])
@@ -79,25 +79,25 @@ def _store(
     from ..workspace.loader import WorkspaceFiles
 
     found = read_states.consulted(root)
-    if WorkspaceFiles.unsettled or found is None:
+    if WorkspaceFiles.uncacheable or found is None:
         return
     elsewhere, places = found
     try:
-        unread = unread_texts.notes(root, rows, WorkspaceFiles.room())
+        read, unread = unread_texts.divided(root, rows, WorkspaceFiles.room())
         if read_states.sources(root) != rows:  # after the glimpses, which are of these files then
             return
         states = read_states.states(root, sorted(elsewhere))
-        searched = sorted(WorkspaceFiles.searched)
-        every = [*rows, *(row for path in searched for row in read_states.in_folder(root, path))]
+        searched = {path: read_states.in_folder(root, path) for path in WorkspaceFiles.searched}
+        every = [*rows, *(row for found_in in searched.values() for row in found_in)]
         if read_states.newest_change(root, every, states, places) > started - SETTLED_NS:
             return
         entry = {
             "asked": asked,
-            "rows": unread_texts.others(root, rows, unread),
+            "rows": read,
             "unread": unread,
             "elsewhere": states,
             "places": read_states.places(root, sorted(places)),
-            "searched": _digests(root, searched),
+            "searched": {path: read_states.digest(there) for path, there in searched.items()},
             "output": output,
             "exit_code": code,
         }
@@ -119,19 +119,6 @@ class _Tee:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.stream, name)
-
-
-def _digests(root: Path, folders: Collection[str]) -> dict[str, str]:
-    """Of the state of all files in folders with data. Raises `Unknown` for too many of them."""
-    if not folders:
-        return {}
-    from ..util.digests import digest_of  # here: many jobs have no data on this machine
-
-    rows = {path: read_states.in_folder(root, path) for path in folders}
-    texts = {path: json.dumps(found) for path, found in rows.items()}
-    return {
-        path: digest_of(text.encode("utf-8", "surrogateescape")) for path, text in texts.items()
-    }
 
 
 def _asked(root: Path, words: Sequence[str]) -> list[Any]:

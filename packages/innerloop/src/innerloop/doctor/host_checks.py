@@ -16,7 +16,7 @@ from ..sync import engine
 from ..util import process, user_shell, venvs
 from ..util.errors import UserError, join_names
 from ..workspace import folder_reader, loader, submodules, text_links
-from ..workspace.loader import NOT_CODE
+from ..workspace.read_states import NOT_DATA, NOT_READ
 from .checks import Checkup, Fact, State
 from .docker_checks import disk_fact
 
@@ -152,9 +152,9 @@ def _content(root: Path) -> Iterator[Fact]:
     """Files and submodules whose content is not on this machine."""
     folders = dict.fromkeys(paths.folder for paths in _located(root) if paths.folder != ".")
     for folder, skipped in (
-        (SOURCES, NOT_CODE),
-        *((folder, NOT_CODE) for folder in folders if not is_within(folder, SOURCES)),
-        ("data", folder_reader.SKIPPED),
+        (SOURCES, NOT_READ),
+        *((folder, NOT_READ) for folder in folders if not is_within(folder, SOURCES)),
+        ("data", NOT_DATA),
     ):
         contents = folder_reader.read(root / folder, skipped)
         for kind, fetch in FETCH.items():

@@ -21,7 +21,7 @@ from ..model.paths import is_within
 from ..model.run import Ordered, Run
 from ..util import files
 from ..util.quick_dataclasses import dataclass
-from ..workspace import folder_reader, loader
+from ..workspace import folder_reader, read_states
 
 # Folders at the root of a workspace that hold no code: what a run reads there are data.
 _DATA = ("data", "outputs", ".innerloop")
@@ -47,7 +47,7 @@ class CodeCopies:
         copy = self._copy(run.code, code_view.texts_of(run))
         contents = dict(run.contents)
         if "" in contents:
-            contents[""] = folder_reader.read(copy, loader.NOT_CODE)
+            contents[""] = folder_reader.read(copy, read_states.NOT_READ)
         return replace(
             run,
             code=str(copy),
@@ -120,7 +120,7 @@ class _CodeCopier:
                     files.make_link(target / name, os.path.realpath(path))
                 continue
             is_folder = os.path.isdir(path)
-            if is_folder and (name in folder_reader.SKIPPED or is_environment(Path(path))):
+            if is_folder and (name in read_states.NOT_DATA or is_environment(Path(path))):
                 continue
             if not relative and name == "outputs":
                 continue

@@ -25,7 +25,7 @@ from ..model.run import Run
 from ..model.workspace import Workspace
 from ..util import console, ports
 from ..util.errors import UserError, combine
-from ..workspace import folder_reader, loader, shared_code_links
+from ..workspace import folder_reader, loader, read_states, shared_code_links
 from . import content_notes, datasets, environment_resolver
 from .local_differences import notes_on
 from .started_run import new_id
@@ -239,7 +239,7 @@ def _contents(
         if dataset.exists
     }
     if code is not None and Path(code).is_relative_to(workspace.root) and os.path.isdir(code):
-        contents[""] = folder_reader.read(Path(code), loader.NOT_CODE)
+        contents[""] = folder_reader.read(Path(code), read_states.NOT_READ)
     return contents
 
 

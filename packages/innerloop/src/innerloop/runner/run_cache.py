@@ -32,7 +32,6 @@ from .. import __version__
 from ..model.paths import is_within
 from ..model.source_names import SOURCES
 from ..util.cache_folder import SETTLED_NS, file_of
-from ..util.digests import digest_of
 from ..util.host_name import host_name
 from ..util.quick_dataclasses import dataclass
 from ..workspace import read_states, unread_texts
@@ -55,8 +54,8 @@ _SLOTS = 32
 # Files of a run's code whose text was read and is compared, the size of each and of all: see
 # `_with_texts`. In bytes.
 _MOST_TEXTS, _LARGEST_TEXT, _ALL_TEXTS = 1000, 1_000_000, 20_000_000
-# A row of a file: its name, mode, owner, size, times of the last change of its text and of itself, number.
-_OF_A_FILE, _MODE, _SIZE, _CHANGED = 7, 1, 3, 5
+# Where a row of a file has the time of its own last change, after that of its text.
+_CHANGED = 5
 # Where the person and their groups have their names.
 _NAMES = ("/etc/passwd", "/etc/group")
 # A run that was left behind, variables of the person's own, and submodules: they change a run.
@@ -134,10 +133,6 @@ def _asked(root: Path, words: Sequence[str], cwd: Path) -> list[Any]:
     return [list(words), str(root), str(cwd), machine, terminals, variables]
 
 
-def _digest(value: Any) -> str:
-    return digest_of(json.dumps(value).encode("utf-8", "surrogateescape"))
-
-
 def _of_machine(root: Path, image: str, digest: str) -> list[str] | None:
     """What the engine and this machine say; None where a run may have to do more.
 
@@ -168,7 +163,7 @@ def _is_in_view(code: str, row: read_states.Row) -> bool:
 
     The system counts each link as a change of the file. Folders are mounted, and have none.
     """
-    return len(row) == _OF_A_FILE and row[0].rpartition("/")[0] == code
+    return len(row) == read_states.OF_A_FILE and row[0].rpartition("/")[0] == code
 
 
 def _with_texts(root: Path, code: str, rows: Sequence[read_states.Row]) -> list[read_states.Row]:
@@ -176,13 +171,13 @@ def _with_texts(root: Path, code: str, rows: Sequence[read_states.Row]) -> list[
 
     Raises Unknown for so much text that reading it takes longer than a plan.
     """
-    sizes = [row[_SIZE] for row in rows if _is_in_view(code, row)]
+    sizes = [row[read_states.SIZE] for row in rows if _is_in_view(code, row)]
     if len(sizes) > _MOST_TEXTS or sum(n for n in sizes if n <= _LARGEST_TEXT) > _ALL_TEXTS:
         raise read_states.Unknown
     changed: list[read_states.Row] = []
     for row in rows:
         if _is_in_view(code, row):
-            is_text = stat.S_ISREG(row[_MODE]) and row[_SIZE] <= _LARGEST_TEXT
+            is_text = stat.S_ISREG(row[read_states.MODE]) and row[read_states.SIZE] <= _LARGEST_TEXT
             text = zlib.crc32((root / row[0]).read_bytes()) if is_text else 0
             row = [*row[:_CHANGED], text, *row[_CHANGED + 1 :]]
         changed.append(row)
@@ -202,7 +197,7 @@ def _without_links(code: str, rows: Sequence[read_states.Row]) -> list[read_stat
 
 
 def _key(lookup: Lookup, code: str, rows: Sequence[read_states.Row]) -> str:
-    return _digest([lookup.asked, *_with_texts(lookup.root, code, rows)])
+    return read_states.digest([lookup.asked, *_with_texts(lookup.root, code, rows)])
 
 
 def _started(lookup: Lookup) -> Started | None:
@@ -220,8 +215,7 @@ def _started(lookup: Lookup) -> Started | None:
         or entry["key"] != _key(lookup, entry["code"], rows)
         or entry["read"] != read_states.states(root, entry["read"])
         or entry["seen"] != read_states.places(root, entry["seen"])
-        or entry["folders"]
-        != {name: _digest(read_states.in_folder(root, name)) for name in entry["folders"]}
+        or entry["folders"] != read_states.digests_of_folders(root, entry["folders"])
         or entry["sources"] != {name: _source(name) for name in entry["sources"]}
         or entry["machine"] != _of_machine(root, entry["image"], entry["digest"])
     ):
@@ -307,10 +301,7 @@ def _entry(lookup: Lookup, started: Started) -> bytes | None:
         return None
     code = os.path.relpath(run.code or "", root).replace("\\", "/")
     room, context = WorkspaceFiles.room(), _within(root, image.context)
-    unread = unread_texts.notes(root, lookup.rows, room, context)
-    others = unread_texts.others(root, lookup.rows, unread)
-    if others is None:
-        return None
+    known, unread = unread_texts.divided(root, lookup.rows, room, context)
     # After the glimpses, which are of these files then.
     rows = _without_links(code, read_states.sources(root, with_unread=True))
     if rows != _without_links(code, lookup.rows) or _is_unread(root, image.context, rows):
@@ -330,11 +321,13 @@ def _entry(lookup: Lookup, started: Started) -> bytes | None:
     mounted = [mount.source for mount in request.mounts if run.id not in mount.source]
     head = {
         "code": code,
-        "key": _key(lookup, code, others),
+        "key": _key(lookup, code, known),
         "unread": unread,
         "read": read,
         "seen": read_states.places(root, sorted(found[1])),
-        "folders": {folder: _digest(found_below) for folder, found_below in below.items()},
+        "folders": {
+            folder: read_states.digest(found_below) for folder, found_below in below.items()
+        },
         "sources": {source: _source(source) for source in mounted},
         "image": image.name,
         "digest": image.digest,

@@ -109,7 +109,7 @@ def sync(root: Path, resolution: Resolution | None = None, eject: str | None = N
             except transaction.ConcurrentModification:
                 continue  # a person saved one of the files in between
             if outcome.changes or outcome.state is not None:
-                loader.WorkspaceFiles.unsettled.add(transaction.STATE)
+                loader.WorkspaceFiles.uncacheable.add(transaction.STATE)
             return outcome
 
 
@@ -337,7 +337,7 @@ def _note_consulted(root: Path, paths: Set[str]) -> None:
     marks = git_conflicts.marks_of_merge(root)
     read.places |= {LOCK, *map(str, marks)}
     if any(mark.exists() for mark in marks):  # what git's index has is looked at, too
-        read.unsettled.add(".git")
+        read.uncacheable.add(".git")
 
 
 def _left_in_conflict(root: Path, paths: Iterable[str], unmerged: Set[str]) -> list[str]:

@@ -21,7 +21,7 @@ from ..util.errors import UserError
 from ..util.late_patterns import late_pattern
 from ..util.position import Position
 from ..util.quick_dataclasses import dataclass
-from .folder_reader import SKIPPED
+from .read_states import NOT_DATA
 
 # What is read of one workspace: folders, entries, YAML files and the bytes of each and of all.
 MOST_FOLDERS = 5_000
@@ -33,7 +33,7 @@ MOST_BYTES = 20_000_000
 MOST_IN_FOLDER = 5_000
 SECONDS = 5.0
 # Folders without sources.
-_SKIPPED = SKIPPED | {"outputs", "logs", "mlruns", "site-packages"}
+_SKIPPED = NOT_DATA | {"outputs", "logs", "mlruns", "site-packages"}
 # Folders of which only the files themselves are looked at.
 _SHALLOW = frozenset({"data"})
 _NAMED = late_pattern(rb"""(?m)^(?:["']?name["']?[ \t]*:|[ \t]*\{)""")

@@ -28,6 +28,7 @@ from ..model.folder_contents import (
 )
 from ..util import regular_files
 from ..util.errors import UserError
+from .read_states import NOT_DATA
 
 # Entries that are read of one folder, with all that its links lead to.
 MOST_ENTRIES = 100_000
@@ -38,8 +39,6 @@ MOST_OPENED_ALIKE = 50
 MOST_OPENED = 4_000
 # The shortest pointer: "version", "oid" and "size" with their values.
 _SHORTEST_POINTER = 16
-# Folders that are neither code nor data.
-SKIPPED = frozenset({".git", "__pycache__", ".ipynb_checkpoints", ".venv", "node_modules"})
 _TOO_WIDE_DEPTH = 2
 
 _SPECIAL = (
@@ -51,7 +50,7 @@ _SPECIAL = (
 
 
 @lru_cache(maxsize=256)
-def read(path: Path, skipped: frozenset[str] = SKIPPED) -> FolderContents:
+def read(path: Path, skipped: frozenset[str] = NOT_DATA) -> FolderContents:
     """What is in a folder, or a file alone; empty for a path that does not exist.
 
     It is read once in a process. Links are followed, once each, to folders that are no parents of

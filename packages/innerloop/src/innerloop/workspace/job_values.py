@@ -13,7 +13,7 @@ from ..model.jobs.job_completion import WorkspaceValues, sorted_values, values_i
 from ..model.workspace import Workspace
 from ..util import regular_files, yaml_text
 from ..util.errors import UserError
-from . import asset_catalogue, loader
+from . import asset_catalogue, loader, read_states
 
 # Job files that are read, and their largest size in bytes.
 MOST_FILES = 300
@@ -77,7 +77,7 @@ def _below(folder: Path, depth: int) -> Iterator[str]:
         return
     for entry in entries:
         if entry.is_dir(follow_symlinks=False):
-            if depth and entry.name not in loader.NOT_CODE and not entry.name.startswith("."):
+            if depth and entry.name not in read_states.NOT_READ and not entry.name.startswith("."):
                 yield from _below(Path(entry.path), depth - 1)
         else:
             yield entry.path

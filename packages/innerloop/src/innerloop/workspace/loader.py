@@ -38,8 +38,7 @@ from . import (
     submodules,
     text_links,
 )
-from .folder_reader import SKIPPED
-from .read_states import LARGEST_SCRIPT
+from .read_states import LARGEST_SCRIPT, NOT_DATA, NOT_READ
 from .root import as_on_disk, typed_below
 
 if TYPE_CHECKING:  # a command that reads no job file should not wait for YAML
@@ -48,10 +47,6 @@ if TYPE_CHECKING:  # a command that reads no job file should not wait for YAML
 
 # The largest file of a build's folder, in bytes.
 LARGEST = 4_000_000_000
-# Folders that hold no code of an experiment.
-NOT_CODE = frozenset(
-    {"outputs", "logs", "__pycache__", ".git", ".ipynb_checkpoints", ".venv", "node_modules"}
-)
 
 
 def open_workspace(root: Path) -> Workspace:
@@ -67,7 +62,7 @@ def open_workspace(root: Path) -> Workspace:
     own = files.read_text(root / declarations.ROOT_SETTINGS)
     of_workspace = settings.of_workspace(text or "", declarations.PYPROJECT)
     declared = declarations.read({declarations.PYPROJECT: text, declarations.ROOT_SETTINGS: own})
-    found = located_experiments.find(root, declared, NOT_CODE)
+    found = located_experiments.find(root, declared, NOT_READ)
     for name in found.names:
         _require_unicode(f"{SOURCES}/{name}", "the name of this experiment", "Rename the folder")
     return Workspace(
@@ -544,7 +539,7 @@ class WorkspaceFiles:
     consulted: ClassVar[set[str]] = set()
     places: ClassVar[set[str]] = set()
     searched: ClassVar[set[str]] = set()
-    unsettled: ClassVar[set[str]] = set()
+    uncacheable: ClassVar[set[str]] = set()
     # The bytes of the folders that were measured.
     measured: ClassVar[set[int]] = set()
 
@@ -608,7 +603,7 @@ class WorkspaceFiles:
 
     def contents(self, path: str) -> FolderContents:
         """What a folder of code or data holds besides ordinary files."""
-        contents = folder_reader.read(self._path(path), NOT_CODE if is_in_src(path) else SKIPPED)
+        contents = folder_reader.read(self._path(path), NOT_READ if is_in_src(path) else NOT_DATA)
         if not is_in_src(path):
             self.searched.add(path)
         return contents
@@ -692,7 +687,7 @@ def path_in(workspace: Workspace, word: str, cwd: Path) -> str:
 def is_in_src(path: str) -> bool:
     """Whether a path is below src/, and not in a folder that holds no code."""
     first, *parts = posixpath.normpath(path).split("/")
-    return first == "src" and not NOT_CODE.intersection(parts)
+    return first == "src" and not NOT_READ.intersection(parts)
 
 
 def context_of(workspace: Workspace, experiment: Experiment) -> BuildContext:
@@ -799,7 +794,7 @@ def _links_below(folder: Path) -> Iterator[Path]:
     for entry in entries:
         if entry.is_symlink():
             yield Path(entry.path)
-        elif entry.name not in NOT_CODE and entry.is_dir(follow_symlinks=False):
+        elif entry.name not in NOT_READ and entry.is_dir(follow_symlinks=False):
             yield from _links_below(Path(entry.path))
 
 

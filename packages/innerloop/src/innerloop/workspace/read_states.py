@@ -6,6 +6,7 @@ command consulted with the folders that lead to them, and the tool itself.
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 import zlib
@@ -22,8 +23,10 @@ PACKAGE = Path(__file__).resolve().parent.parent
 NOT_READ = frozenset(
     {"outputs", "logs", "__pycache__", ".git", ".ipynb_checkpoints", ".venv", "node_modules"}
 )
-# Folders in data that are neither code nor data: see `folder_reader`.
+# Folders in data that are neither code nor data.
 NOT_DATA = frozenset({".git", "__pycache__", ".ipynb_checkpoints", ".venv", "node_modules"})
+# A row of a file: how long it is, and where it has the mode and the size. The name comes first.
+OF_A_FILE, MODE, SIZE = 7, 1, 3
 # Files and folders beyond which there is no cache.
 MOST_ROWS = 30_000
 # A script is looked at up to this size, in bytes. Smaller files than the second number may be pointers,
@@ -74,6 +77,18 @@ def below(
 def in_folder(root: Path, path: str) -> list[Row]:
     """The rows of a folder with data; none for a file. Raises Unknown as `sources`."""
     return below(root, path, unread=NOT_DATA, with_unread=True) if (root / path).is_dir() else []
+
+
+def digests_of_folders(root: Path, folders: Iterable[str]) -> dict[str, str]:
+    """The digest of each folder's rows. Raises Unknown as `sources`."""
+    return {path: digest(in_folder(root, path)) for path in folders}
+
+
+def digest(value: Any) -> str:
+    """Of a value that JSON can hold."""
+    from ..util.digests import digest_of  # here: most answers depend on rows themselves
+
+    return digest_of(json.dumps(value).encode("utf-8", "surrogateescape"))
 
 
 def consulted(root: Path) -> tuple[set[str], set[str]] | None:

@@ -2,7 +2,7 @@
 
 Of such a file a result depends on the name, mode and owner, at most on what a glimpse shows (see
 `read_states.glimpse`), and on the size in so far as a folder may become a large one. Whoever keeps a
-result takes the notes before the rows are compared with those from the start: no file has changed
+result takes the glimpses before the rows are compared with those from the start: no file has changed
 between its row and its glimpse.
 """
 
@@ -17,19 +17,22 @@ from typing import Any
 from ..model.source_names import SOURCES
 from ..util import regular_files
 from . import read_states
-from .read_states import Row
+from .read_states import MODE, OF_A_FILE, SIZE, Row
 
 # So many files at most: a glimpse of each is taken. With more, a change of any is another result.
 MOST = 10_000
-# A row of a file: its length, where it has the mode and the size, and how far name, mode, owner go.
-_OF_A_FILE, _MODE, _SIZE, _KNOWN = 7, 1, 3, 3
+# How far a row has the name, mode and owner.
+_KNOWN = 3
 
 
-def notes(root: Path, rows: Sequence[Row], room: int, context: str = "") -> dict[str, Any]:
-    """Of each file whose text this process has not read: its row and a glimpse.
+def divided(
+    root: Path, rows: Sequence[Row], room: int, context: str = ""
+) -> tuple[list[Row], dict[str, Any]]:
+    """The rows of what was read, and a note on each file whose text this process has not read.
 
-    `room`: how many bytes these files may get (see `WorkspaceFiles.room`). In `context`, a folder that a
-    build gets, all text counts as read. OSError for a file that has gone.
+    A note is the file's row and a glimpse. `room`: how many bytes these files may get (see
+    `WorkspaceFiles.room`). In `context`, a folder that a build gets, all text counts as read. OSError
+    for a file that has gone.
     """
     from ..model.paths import is_within  # here: nothing is noted where a result is replayed
 
@@ -37,15 +40,17 @@ def notes(root: Path, rows: Sequence[Row], room: int, context: str = "") -> dict
     unread = [
         row
         for row in rows
-        if len(row) == _OF_A_FILE
+        if len(row) == OF_A_FILE
         and row[0].startswith(f"{SOURCES}/")
         and row[0] not in read
-        and stat.S_ISREG(row[_MODE])
+        and stat.S_ISREG(row[MODE])
         and not (context and is_within(row[0], context))
     ]
     if len(unread) > MOST or room < 0:
         unread = []
-    return {"room": room, "files": [[row, read_states.glimpse(root / row[0])] for row in unread]}
+    names = {row[0] for row in unread}
+    noted = [[row, read_states.glimpse(root / row[0])] for row in unread]
+    return [row for row in rows if row[0] not in names], {"room": room, "files": noted}
 
 
 def others(root: Path, rows: Sequence[Row], noted: Mapping[str, Any]) -> list[Row] | None:
@@ -61,9 +66,9 @@ def others(root: Path, rows: Sequence[Row], noted: Mapping[str, Any]) -> list[Ro
         if known is None:
             rest.append(row)
         elif row != known:
-            if len(row) != _OF_A_FILE or row[:_KNOWN] != known[:_KNOWN]:
+            if len(row) != OF_A_FILE or row[:_KNOWN] != known[:_KNOWN]:
                 return None
-            room -= max(0, row[_SIZE] - known[_SIZE])
+            room -= max(0, row[SIZE] - known[SIZE])
             if room < 0 or read_states.glimpse(root / row[0]) != seen:
                 return None
     return None if before else rest
